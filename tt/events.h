@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+ */
+/* Timetrace records that analysis tools parse: one list for C and for Python.
+ *
+ * C:      tt_event(hn, DATA_RCVD, id, tag, offset, length);
+ * Python: ttlib/events.py reads this file and makes a pattern of each line.
+ *
+ * A line is TT_EVENT(NAME, "text"), the text in one string on that line. Each
+ * value is preceded by its name ("id %u"), which is how Python calls it; at
+ * most four; only %u, %d and 0x%x. Addresses are 32-bit tags (tt_addr6()), ids
+ * are the low 32 bits, on both hosts the client's id (even): id & ~1 joins the
+ * two traces. No text may be the beginning of another.
+ *
+ * Included without a guard by whoever defines TT_EVENT().
+ */
+
+/* System calls */
+TT_EVENT(SENDMSG_REQUEST, "sendmsg request to peer 0x%x port %u id %u length %u")
+TT_EVENT(SENDMSG_RESPONSE, "sendmsg response for id %u port %u pid %u length %u")
+TT_EVENT(SENDMSG_DONE, "sendmsg finished, id %u")
+TT_EVENT(SENDMSG_ERROR, "sendmsg failed, error %d id %u")
+TT_EVENT(RECVMSG_START, "recvmsg starting, port %u pid %u")
+TT_EVENT(RECVMSG_DONE, "recvmsg returning, status %d id %u length %u")
+TT_EVENT(LONG_RTT, "long round trip, usecs %u id %u peer 0x%x length %u")
+TT_EVENT(POLL, "poll, port %u mask 0x%x")
+
+/* Copying in, sending */
+TT_EVENT(COPY_IN_START, "copy-in starting, id %u length %u unscheduled %u")
+TT_EVENT(COPY_IN_DONE, "copy-in finished, id %u length %u")
+TT_EVENT(DATA_SEND, "DATA to IP, wire_bytes %u peer 0x%x id %u offset %u")
+TT_EVENT(DATA_SENT, "DATA left IP, id %u offset %u length %u queue %u")
+TT_EVENT(DATA_RESENT, "DATA again, offset %u length %u id %u prio %u")
+TT_EVENT(XMIT_BLOCKED, "message waits for grant, offset %u id %u granted %u")
+TT_EVENT(WMEM_WAIT, "sendmsg waits for memory, port %u in_use %u")
+TT_EVENT(WMEM_WAKE, "sendmsg has memory again, port %u in_use %u")
+
+/* Receiving */
+TT_EVENT(GRO_DATA, "GRO DATA from peer 0x%x id %u offset %u prio %u")
+TT_EVENT(GRO_GRANT, "GRO GRANT from peer 0x%x id %u offset %u prio %u")
+TT_EVENT(GRO_OTHER, "GRO other from peer 0x%x id %u type 0x%x")
+TT_EVENT(GRO_CORE, "GRO chose core %u id %u offset %u")
+TT_EVENT(SOFTIRQ_START, "softirq starting, first from peer 0x%x id %u type 0x%x")
+TT_EVENT(DATA_RCVD, "DATA accepted, id %u peer 0x%x offset %u length %u")
+TT_EVENT(MSG_NEW, "message begins, id %u peer 0x%x unscheduled %u length %u")
+TT_EVENT(MSG_COMPLETE, "message complete, id %u length %u")
+TT_EVENT(GAP_NEW, "gap appears, id %u start %u end %u")
+TT_EVENT(GAP_FILLED, "gap shrinks, id %u start %u end %u")
+TT_EVENT(DATA_REJECTED, "DATA rejected, id %u offset %u length %u retransmit %u")
+TT_EVENT(PACKET_DROPPED, "packet dropped, peer 0x%x id %u type 0x%x reason %u")
+
+/* Grants */
+TT_EVENT(GRANT_SENT, "GRANT to IP, id %u offset %u prio %u increment %u")
+TT_EVENT(GRANT_RCVD, "GRANT accepted, id %u offset %u prio %u increment %u")
+TT_EVENT(GRANT_CHECK_START, "grant check starting, id %u incoming %u")
+TT_EVENT(GRANT_CHECK_DONE, "grant check finished, grants %u incoming %u")
+TT_EVENT(GRANT_FIFO, "FIFO grant, id %u offset %u")
+
+/* Recovery */
+TT_EVENT(RESEND_SENT, "RESEND to IP, id %u peer 0x%x offset %u length %u")
+TT_EVENT(RESEND_RCVD, "RESEND accepted, id %u offset %u length %u prio %u")
+TT_EVENT(BUSY_SENT, "BUSY to IP, id %u peer 0x%x")
+TT_EVENT(BUSY_RCVD, "BUSY accepted, id %u peer 0x%x")
+TT_EVENT(UNKNOWN_SENT, "RPC_UNKNOWN to IP, id %u peer 0x%x")
+TT_EVENT(UNKNOWN_RCVD, "RPC_UNKNOWN accepted, id %u peer 0x%x")
+TT_EVENT(RPC_RESTART, "RPC starts over, id %u peer 0x%x")
+TT_EVENT(NEED_ACK_SENT, "NEED_ACK to IP, id %u peer 0x%x")
+TT_EVENT(NEED_ACK_RCVD, "NEED_ACK accepted, id %u peer 0x%x")
+TT_EVENT(ACK_SENT, "ACK to IP, id %u peer 0x%x acks %u")
+TT_EVENT(ACK_RCVD, "ACK accepted, id %u peer 0x%x acks %u")
+TT_EVENT(CUTOFFS_SENT, "CUTOFFS to IP, peer 0x%x version %u")
+TT_EVENT(CUTOFFS_RCVD, "CUTOFFS accepted, peer 0x%x version %u")
+
+/* Hand-off to threads, copying out */
+TT_EVENT(HANDOFF, "RPC handed to thread, id %u port %u pid %u")
+TT_EVENT(QUEUED, "RPC queued, id %u port %u")
+TT_EVENT(WAIT_FOUND, "wait found RPC, id %u pid %u port %u blocked %u")
+TT_EVENT(COPY_OUT_START, "copy-out starting, id %u")
+TT_EVENT(COPY_OUT_DONE, "copy-out finished, start %u end %u id %u")
+TT_EVENT(SKBS_FREED, "packets freed, count %u id %u")
+TT_EVENT(BUFFER_ALLOC, "receive buffer found, id %u length %u")
+TT_EVENT(BUFFER_FAILED, "no receive buffer, id %u length %u")
+
+/* Lives of objects */
+TT_EVENT(RPC_END, "RPC ends, id %u port %u")
+TT_EVENT(RPC_ABORT, "RPC aborted, id %u peer 0x%x error %d")
+TT_EVENT(RPC_TIMEOUT, "RPC timed out, id %u peer 0x%x ticks %u")
+TT_EVENT(RPC_REAPED, "RPC reaped, id %u port %u")
+TT_EVENT(PEER_NEW, "peer added, peer 0x%x")
+TT_EVENT(PEER_EVICTED, "peer evicted, peer 0x%x")
+TT_EVENT(SOCK_SHUTDOWN, "socket shut down, port %u")
+TT_EVENT(TIMER, "timer ran, rpcs %u resends %u timeouts %u")
+
+/* State of a live RPC, recorded before a freeze */
+TT_EVENT(DUMP_IN, "dump of incoming: id %u length %u received %u granted %u")
+TT_EVENT(DUMP_OUT, "dump of outgoing: id %u length %u sent %u granted %u")
+
+/* Freezing */
+TT_EVENT(FREEZE_SENT, "FREEZE to IP, peer 0x%x")
+TT_EVENT(FREEZE_RCVD, "FREEZE accepted, peer 0x%x port %u")

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+ */
+/* Timetrace: rings of cheap, exact records of what happened when.
+ *
+ * An owner is any object with a member `struct tt_host tt`: one traced host,
+ * which belongs to one network namespace. It has a ring per CPU, so that hosts
+ * never see, overwrite or stop each other's records:
+ *
+ *	tt_record(owner, "grant check, id %u incoming %u", id, incoming);
+ *	tt_event(owner, GRANT_FIFO, id, offset);
+ *
+ * A record takes up to four values, kept as u32; the text must be a string
+ * literal with only %u, %d and %x in it. tt_event() takes a line of events.h,
+ * for records that analysis tools parse. Both work in any context but NMI,
+ * take no lock, and are a jump over when tracing is off (module parameter
+ * "timetrace"). They cost no time in a kernel that runs in virtual time.
+ *
+ * The records are read from /proc/net/timetrace; /proc/timetrace is a link.
+ */
+#ifndef _TT_TIMETRACE_H
+#define _TT_TIMETRACE_H
+
+#include <linux/atomic.h>
+#include <linux/in6.h>
+#include <linux/jump_label.h>
+#include <linux/ktime.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/types.h>
+
+struct net;
+
+/* Records in the ring of one CPU; a power of two. */
+#define TT_RING_EVENTS 16384
+
+/**
+ * struct tt_event - one record; 32 bytes
+ * @ns: when, in tt_clock() time
+ * @format: what; a string literal of the module
+ * @arg: the values that it prints
+ */
+struct tt_event {
+	u64 ns;
+	const char *format;
+	u32 arg[4];
+};
+
+/**
+ * struct tt_ring - records of one CPU for one host; written by that CPU alone
+ * @next: records made so far; the next goes to events[next & mask]
+ * @first: value of @next when the ring was last emptied
+ * @mask: entries - 1
+ * @events: NULL for a CPU that was absent when the rings were made
+ */
+struct tt_ring {
+	unsigned long next;
+	unsigned long first;
+	unsigned long mask;
+	struct tt_event *events;
+};
+
+/**
+ * struct tt_host - the timetrace of one host
+ * @rings: NULL until tt_net_start()
+ * @freezes: reasons not to record: one per open reader, one while @frozen
+ * @frozen: bit 0: tt_freeze() was called and not undone
+ * @lock: guards @readers and the making of @rings
+ * @readers: how many have it open
+ * @net: namespace whose /proc/net shows it
+ */
+struct tt_host {
+	struct tt_ring __percpu *rings;
+	atomic_t freezes;
+	unsigned long frozen;
+	struct mutex lock;
+	int readers;
+	struct net *net;
+};
+
+DECLARE_STATIC_KEY_TRUE(tt_enabled);
+
+/* The clock of all records; the same as the owner uses elsewhere. */
+static inline u64 tt_clock(void)
+{
+	return ktime_get_ns();
+}
+
+/* 32 bits that tell hosts apart: the IPv4 address, else the end of the IPv6. */
+static inline u32 tt_addr6(const struct in6_addr *addr)
+{
+	__be32 word = addr->s6_addr32[3];
+
+	return ntohl(word ? word : addr->s6_addr32[1]);
+}
+
+void __tt_record(struct tt_host *host, const char *format,
+		 u32 a, u32 b, u32 c, u32 d);
+
+/* Never called, and nowhere defined: has the compiler compare text and values. */
+__printf(1, 2) void __tt_check(const char *format, ...);
+
+/* Cast and pad 0 to 4 values. */
+#define __TT_COUNT(...) __TT_FIFTH(_, ##__VA_ARGS__, 4, 3, 2, 1, 0)
+#define __TT_FIFTH(_, a, b, c, d, n, ...) n
+#define __TT_PASTE(x, y) __TT_PASTE2(x, y)
+#define __TT_PASTE2(x, y) x##y
+#define __TT_CAST0()
+#define __TT_CAST1(a) , (u32)(a)
+#define __TT_CAST2(a, b) , (u32)(a), (u32)(b)
+#define __TT_CAST3(a, b, c) , (u32)(a), (u32)(b), (u32)(c)
+#define __TT_CAST4(a, b, c, d) , (u32)(a), (u32)(b), (u32)(c), (u32)(d)
+#define __TT_PAD0 , 0, 0, 0, 0
+#define __TT_PAD1 , 0, 0, 0
+#define __TT_PAD2 , 0, 0
+#define __TT_PAD3 , 0
+#define __TT_PAD4
+
+#define tt_record(owner, format, ...)					\
+do {									\
+	if (static_branch_likely(&tt_enabled)) {			\
+		if (0)							\
+			__tt_check(format				\
+			    __TT_PASTE(__TT_CAST, __TT_COUNT(__VA_ARGS__)) \
+			    (__VA_ARGS__));				\
+		__tt_record(&(owner)->tt, format			\
+			    __TT_PASTE(__TT_CAST, __TT_COUNT(__VA_ARGS__)) \
+			    (__VA_ARGS__)				\
+			    __TT_PASTE(__TT_PAD, __TT_COUNT(__VA_ARGS__))); \
+	}								\
+} while (0)
+
+#define TT_EVENT(name, text) static const char tt_##name[] __maybe_unused = text;
+#include "../events.h"
+#undef TT_EVENT
+
+#define tt_event(owner, name, ...) tt_record(owner, tt_##name, ##__VA_ARGS__)
+
+int tt_init(void);
+void tt_exit(void);
+
+int tt_net_init(struct tt_host *host, struct net *net);
+int tt_net_start(struct tt_host *host);
+void tt_net_exit(struct tt_host *host);
+
+void tt_freeze(struct tt_host *host);
+void tt_unfreeze(struct tt_host *host);
+void tt_dump(struct tt_host *host);
+
+/* Between ring.c, proc.c and tests. */
+
+int tt_rings_alloc(struct tt_host *host, unsigned int events);
+void tt_rings_free(struct tt_host *host);
+void tt_read_begin(struct tt_host *host);
+void tt_read_end(struct tt_host *host);
+
+/**
+ * struct tt_cursor - what a reader still has to read of one ring
+ * @ring: the ring
+ * @cpu: whose
+ * @begin: first record that counts
+ * @pos: next record to read
+ * @end: first record not to read
+ */
+struct tt_cursor {
+	const struct tt_ring *ring;
+	int cpu;
+	unsigned long begin;
+	unsigned long pos;
+	unsigned long end;
+};
+
+/**
+ * struct tt_reader - reads all rings of a host in order of time
+ * @index: records read so far
+ * @count: entries of @cursors
+ * @cursors: one for each ring that has records
+ */
+struct tt_reader {
+	u64 index;
+	unsigned int count;
+	struct tt_cursor cursors[];
+};
+
+struct tt_reader *tt_reader_alloc(struct tt_host *host);
+void tt_reader_free(struct tt_reader *reader);
+void tt_reader_rewind(struct tt_reader *reader);
+const struct tt_event *tt_reader_peek(struct tt_reader *reader, int *cpu);
+void tt_reader_next(struct tt_reader *reader);
+
+#endif /* _TT_TIMETRACE_H */
