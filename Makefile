@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+# Homa for Linux. `make help` lists what can be made; everything lands in out/.
+#
+# The module is built in out/build/KEY, a tree of links to the sources, so that
+# several kernels are served from one checkout and no object outlives its source.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+SEED ?= 1
+TEST ?=
+# The tools need numpy, which a python3 that comes first in PATH may not have.
+PYTHON := $(shell for p in /usr/bin/python3 python3; do \
+	"$$p" -c 'import numpy' 2>/dev/null && { echo "$$p"; exit; }; done; echo /usr/bin/python3)
+
+utsrelease = $(KDIR)/include/generated/utsrelease.h
+kernel_release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' '$(utsrelease)' 2>/dev/null)
+kernel_arch = $(or $(ARCH),$(shell uname -m))
+kdir_sum = $(firstword $(shell printf %s '$(KDIR)' | cksum))
+KEY = $(kernel_release)-$(kernel_arch)-$(kdir_sum)$(if $(W),-w$(W))$(if $(C),-c$(C))
+BUILD = out/build/$(KEY)
+KMAKE = $(MAKE) --no-print-directory -C '$(KDIR)' $(if $(ARCH),ARCH=$(ARCH)) \
+	M='$(CURDIR)/$(BUILD)'
+
+.DEFAULT_GOAL := module
+.PHONY: module module-path modules-locked link-sources tools demo check check-quick \
+	check-full deps install clean help
+
+module: ## build homa.ko; KDIR=dir and ARCH=um pick a kernel other than the running one
+	@test -e '$(utsrelease)' || { \
+	echo "make: there are no kernel headers in $(KDIR)" >&2; \
+	echo "make: install those of the kernel that runs (Debian's: apt-get install" >&2; \
+	echo "make: linux-headers-amd64) or name a prepared tree: make KDIR=DIR" >&2; \
+	exit 1; }
+	@mkdir -p '$(BUILD)'
+	+@flock '$(BUILD)/.lock' $(MAKE) --no-print-directory modules-locked
+	@echo '$(BUILD)/homa.ko'
+
+module-path: # print where `make module` with the same arguments puts homa.ko
+	@echo '$(BUILD)/homa.ko'
+
+# A link that leads nowhere is a source that was deleted: start the folder anew.
+link-sources:
+	@if [ -n "$$(find '$(BUILD)' -xtype l -print -quit)" ]; then \
+		find '$(BUILD)' -mindepth 1 ! -name .lock -delete; fi
+	@find Kbuild $(wildcard homa tt test/kunit) -name Kbuild -o -name '*.[ch]' | while read -r file; do \
+		[ -e '$(BUILD)/'"$$file" ] && continue; \
+		mkdir -p '$(BUILD)/'"$$(dirname "$$file")" && \
+		ln -s '$(CURDIR)/'"$$file" '$(BUILD)/'"$$file" || exit 1; done
+
+modules-locked: link-sources
+	+@$(KMAKE) modules
+
+tools: ## build the user programs into out/bin
+	+@$(MAKE) --no-print-directory -C util OUT='$(CURDIR)/out/bin'
+
+demo: deps tools ## compare Homa with TCP on 8 simulated hosts; SEED=k picks the run
+	@$(PYTHON) cloudlab/bin/demo --seed $(SEED)
+
+check: ## run the tests that CI runs (15 minutes once its kernels are built)
+	@test/run check $(TEST)
+
+check-quick: ## run what fits into 3 minutes
+	@test/run quick $(TEST)
+
+check-full: ## run everything (hours); appends dated results to test/results.md
+	@test/run full $(TEST)
+
+deps: ## install the Debian packages that building and testing need
+	@cloudlab/lab/deps
+
+install: module ## install homa.ko for KDIR's kernel
+	+@$(KMAKE) modules_install INSTALL_MOD_DIR=updates \
+		MODLIB='$(DESTDIR)/lib/modules/$(kernel_release)'
+	@$(if $(DESTDIR),:,depmod '$(kernel_release)')
+
+clean: ## remove what was built; results in out/ stay
+	@rm -rf out/build out/bin out/test
+
+help: ## print this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 14
