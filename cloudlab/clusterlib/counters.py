@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+"""Counters of hosts and queues: what the kernel prints, as tables of differences."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from .errors import ClusterError
+from .wire import QDISC_FRAMING
+
+# Clocks are no events, and would tell when a run took place.
+NOT_COUNTED = {"time_cycles", "cpu_khz", "core"}
+
+
+def parse_homa_metrics(text: str) -> dict:
+    """Name -> value, summed over cores, from /proc/net/homa_metrics."""
+    values = {}
+    for line in text.splitlines():
+        fields = line.split(None, 2)
+        if len(fields) >= 2 and fields[0] not in NOT_COUNTED and fields[1].isdigit():
+            values[fields[0]] = values.get(fields[0], 0) + int(fields[1])
+    return values
+
+
+def parse_snmp(text: str) -> dict:
+    """Group.Name -> value from /proc/net/snmp and netstat: a line of names, a line of values."""
+    values, names = {}, {}
+    for line in text.splitlines():
+        group, _, rest = line.partition(":")
+        words = rest.split()
+        if group not in names:
+            names[group] = words
+            continue
+        values |= {f"{group}.{n}": int(v) for n, v in zip(names.pop(group), words)}
+    return values
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.is_file() else ""
+
+
+def host_deltas(job: Path, hosts: int) -> pd.DataFrame:
+    """Columns host, source, metric, delta: from before the first arrival to after the last reply."""
+    rows = []
+    for host in range(1, hosts + 1):
+        for source, suffix, parse in (("homa", "homa_metrics", parse_homa_metrics),
+                                      ("ip", "snmp", parse_snmp)):
+            before = parse(_read(job / f"h{host}.{suffix}.before"))
+            after = parse(_read(job / f"h{host}.{suffix}.after"))
+            rows += [(f"h{host}", source, name, value - before.get(name, 0))
+                     for name, value in after.items()]
+    return pd.DataFrame(rows, columns=["host", "source", "metric", "delta"])
+
+
+def total(deltas: pd.DataFrame, metric: str) -> int:
+    """Sum of one metric over all hosts (0 where no host has it)."""
+    return int(deltas[deltas.metric == metric].delta.sum())
+
+
+def _qdiscs(path: Path, where: str) -> dict:
+    """(node, device, handle, kind, parent) -> queue, from `tc -s -j qdisc show`."""
+    try:
+        queues = json.loads(_read(path) or "[]")
+    except json.JSONDecodeError:
+        raise ClusterError(f"{path}: not the JSON that 'tc -j' prints") from None
+    return {(where, q.get("dev", "e0"), q["handle"], q["kind"],
+             "root" if q.get("root") else q.get("parent", "")): q for q in queues}
+
+
+def _all_queues(job: Path, hosts: int, moment: str) -> dict:
+    queues = _qdiscs(job / f"sw.qdisc.{moment}", "sw")
+    for host in range(1, hosts + 1):
+        queues |= _qdiscs(job / f"h{host}.qdisc.{moment}", f"h{host}")
+    return queues
+
+
+def queue_deltas(job: Path, hosts: int, until: str = "after") -> pd.DataFrame:
+    """One row a queueing discipline: bytes, packets and drops since just before the load."""
+    before, after = (_all_queues(job, hosts, m) for m in ("before", until))
+    counted = ("bytes", "packets", "drops", "overlimits", "requeues")
+    rows = []
+    for key, queue in after.items():
+        first = before.get(key, {})
+        rows.append((*key, *(queue.get(c, 0) - first.get(c, 0) for c in counted)))
+    return pd.DataFrame(rows, columns=["node", "dev", "handle", "kind", "parent", *counted])
+
+
+def _device_drops(job: Path, moment: str) -> dict:
+    drops = {}
+    for link in json.loads(_read(job / f"sw.link.{moment}") or "[]"):
+        stats = link.get("stats64", {})
+        drops[link["ifname"]] = sum(stats.get(way, {}).get(what, 0) for way in ("rx", "tx")
+                                    for what in ("dropped", "errors"))
+    return drops
+
+
+def port_drops(job: Path, hosts: int, queues: pd.DataFrame) -> pd.DataFrame:
+    """One row a port: packets dropped in its queues and by its device.
+
+    A queue counts what it refuses; its parents count that too, but not what a child loses
+    silently.  So a port's drops are the root's, or its leaves' if those are more.
+    """
+    before, after = _device_drops(job, "before"), _device_drops(job, "after")
+    rows = []
+    for (node, dev), group in queues.groupby(["node", "dev"], sort=False):
+        root = int(group[group.parent == "root"].drops.sum())
+        inner = {p.split(":")[0] + ":" for p in group.parent if p != "root"}
+        leaves = int(group[~group.handle.isin(inner)].drops.sum())
+        device = after.get(dev, 0) - before.get(dev, 0) if node == "sw" else 0
+        rows.append((node, dev, max(root, leaves), device))
+    return pd.DataFrame(rows, columns=["node", "port", "queue_drops", "device_drops"])
+
+
+def uplink_load(job: Path, hosts: int, link_bps: float, seconds: float) -> float:
+    """Measured wire load of the hosts' uplinks while the load was offered, control included."""
+    queues = queue_deltas(job, hosts, "sent")
+    root = queues[(queues.node != "sw") & (queues.parent == "root")]
+    wire_bits = 8 * (root.bytes.sum() + QDISC_FRAMING * root.packets.sum())
+    return float(wire_bits / (hosts * link_bps * seconds))

@@ -1,0 +1,184 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+#
+# Runs one protocol's load on every host of a simulated cluster, from inside the guest.
+#
+#   run_nodes.sh JOB
+#
+# JOB is a folder that cperf prepares: job.env (settings), hI.server and hI.client (commands of
+# cp_node, @START@ stands for the common start time) and h1.unloaded.  What is measured is left
+# there too.  A process costs milliseconds of real time in the guest, so waiting, telling the
+# time and talking to cp_node are done with what the shell has built in.
+
+set -u
+job=$1
+HOSTS=0 PROTOCOL='' CP_NODE='' SEND_US=0 DRAIN_US=0 TRACE_US=0 STEPS=20
+# shellcheck source=/dev/null
+. "$job/job.env"
+declare -a pid to
+
+fail() {
+	echo "run_nodes: $*" >&2
+	echo "$*" >"$job/failed"
+	exit 1
+}
+
+# Blocks for some microseconds: reads from a pipe into which nobody writes.
+mkdir -p /run/cperf
+mkfifo /run/cperf/never
+exec 9<>/run/cperf/never
+nap_us() {
+	local us=$1 text
+	((us > 0)) || return 0
+	printf -v text '%d.%06d' $((us / 1000000)) $((us % 1000000))
+	read -r -t "$text" -u 9
+	return 0
+}
+
+now_us() {
+	now=${EPOCHREALTIME/[.,]/}
+}
+
+sleep_until_us() {
+	now_us
+	nap_us $(($1 - now))
+}
+
+start_nodes() {
+	local i fd
+	for ((i = 1; i <= HOSTS; i++)); do
+		mkfifo "/run/cperf/h$i"
+		# The shell sets what is per namespace and then becomes cp_node.
+		# shellcheck disable=SC2016
+		ip netns exec "h$i" /bin/sh -c '
+			echo 0 >/proc/sys/net/ipv4/tcp_slow_start_after_idle
+			echo 1 >/proc/sys/net/ipv4/tcp_no_metrics_save
+			exec "$0"' "$CP_NODE" <"/run/cperf/h$i" >"$job/h$i.log" 2>&1 &
+		pid[i]=$!
+		exec {fd}>"/run/cperf/h$i"
+		to[i]=$fd
+	done
+	nap_us 20000
+	for ((i = 1; i <= HOSTS; i++)); do
+		cat "$job/h$i.server" >&"${to[i]}"
+	done
+	nap_us 50000
+}
+
+# Waits until all files exist that a phase writes, at most $2 us of the guest's time.
+wait_for() {
+	local pattern=$1 limit=$2 last=$3 i=1
+	now_us
+	local end=$((now + limit))
+	while ((i <= last)); do
+		if [[ -s $job/${pattern/@/$i} ]]; then
+			((i++))
+			continue
+		fi
+		kill -0 "${pid[i]}" 2>/dev/null || fail "cp_node on host $i ended early: see h$i.log"
+		now_us
+		((now < end)) || fail "host $i did not finish: ${pattern/@/$i} is missing"
+		nap_us 1000
+	done
+}
+
+# Counters of every host and of every queue, as text that is interpreted later.
+snapshot() {
+	local name=$1 i
+	for ((i = 1; i <= HOSTS; i++)); do
+		[[ -e /proc/${pid[i]}/net/homa_metrics ]] &&
+			cat "/proc/${pid[i]}/net/homa_metrics" >"$job/h$i.homa_metrics.$name"
+		cat "/proc/${pid[i]}/net/snmp" "/proc/${pid[i]}/net/netstat" >"$job/h$i.snmp.$name"
+	done
+	queues "$name"
+}
+
+queues() {
+	local name=$1 i
+	tc -s -j -n sw qdisc show >"$job/sw.qdisc.$name"
+	ip -s -s -j -n sw link show >"$job/sw.link.$name"
+	for ((i = 1; i <= HOSTS; i++)); do
+		tc -s -j -n "h$i" qdisc show dev e0 >"$job/h$i.qdisc.$name"
+	done
+}
+
+# All traces are opened before the first is read: a trace that is open does not change.
+read_traces() {
+	local i fd
+	declare -a trace
+	[[ -e /proc/${pid[1]}/net/timetrace ]] || return 0
+	for ((i = 1; i <= HOSTS; i++)); do
+		exec {fd}<"/proc/${pid[i]}/net/timetrace"
+		trace[i]=$fd
+	done
+	for ((i = 1; i <= HOSTS; i++)); do
+		cat <&"${trace[i]}" >"$job/h$i.tt"
+	done
+	for ((i = 1; i <= HOSTS; i++)); do
+		fd=${trace[i]}
+		exec {fd}<&-
+	done
+}
+
+describe() {
+	{
+		uname -a
+		cat /proc/cmdline
+	} >"$job/kernel.txt"
+	[[ -d /proc/sys/net/homa ]] &&
+		ip netns exec h1 grep -s . -r /proc/sys/net/homa >"$job/sysctl.txt"
+	tc -n sw qdisc show >"$job/topology.txt"
+	tc -n h1 qdisc show dev e0 >>"$job/topology.txt"
+}
+
+run_unloaded() {
+	[[ -s $job/h1.unloaded ]] || return 0
+	echo "unloaded 0" >"$job/progress"
+	cat "$job/h1.unloaded" >&"${to[1]}"
+	wait_for h@.unloaded.json 60000000 1
+	nap_us 20000
+}
+
+run_load() {
+	local i step text
+	now_us
+	local start=$((now + 200000))
+	for ((i = 1; i <= HOSTS; i++)); do
+		text=$(<"$job/h$i.client")
+		printf '%s\n' "${text//@START@/${start}000}" >&"${to[i]}"
+	done
+	sleep_until_us $((start - 1000))
+	snapshot before
+	for ((step = 1; step <= STEPS; step++)); do
+		if ((TRACE_US > SEND_US * (step - 1) / STEPS && TRACE_US <= SEND_US * step / STEPS)); then
+			sleep_until_us $((start + TRACE_US))
+			read_traces
+		fi
+		sleep_until_us $((start + SEND_US * step / STEPS))
+		echo "load $step $STEPS" >"$job/progress"
+	done
+	queues sent
+	echo "drain 0" >"$job/progress"
+	wait_for h@.json $((DRAIN_US + 5000000)) "$HOSTS"
+	snapshot after
+}
+
+stop_nodes() {
+	local i fd
+	for ((i = 1; i <= HOSTS; i++)); do
+		echo exit >&"${to[i]}"
+		fd=${to[i]}
+		exec {fd}>&-
+	done
+	for ((i = 1; i <= HOSTS; i++)); do
+		wait "${pid[i]}" || fail "cp_node on host $i exited with $?: see h$i.log"
+	done
+}
+
+echo "start 0" >"$job/progress"
+describe
+start_nodes
+run_unloaded
+run_load
+stop_nodes
+echo "$PROTOCOL" >"$job/finished"

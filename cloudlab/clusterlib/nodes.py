@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+"""Clusters: what hosts there are, and how a job runs on all of them.
+
+A job is a folder with the commands of every host (see runner.py).  A cluster kind knows how to
+carry one out and leaves the raw measurements in the same folder; everything that interprets
+them is the same for all kinds.  Kinds are the rows of KINDS: a new one is a class with the
+members of SimCluster.
+"""
+
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import ClusterError
+
+TOP = Path(__file__).resolve().parents[2]
+LAB = TOP / "cloudlab" / "bin" / "lab"
+GUEST = Path(__file__).resolve().parent / "guest" / "run_nodes.sh"
+MAX_HOSTS = 64
+
+
+@dataclass(frozen=True)
+class Network:
+    """The star that joins the hosts."""
+
+    link: str = "25g"
+    mtu: int = 1500
+    host_delay: str | None = None
+    switch_delay: str | None = None
+    buffer: str | None = None
+    ipv6: bool = False
+
+
+class Running:
+    """One job that is being carried out by a process of ours, in its own process group."""
+
+    def __init__(self, command: list, log: Path) -> None:
+        self.log = log
+        with open(log, "wb") as out:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out,
+                                            stderr=subprocess.STDOUT, start_new_session=True)
+
+    def poll(self) -> int | None:
+        """Exit code, or None while it runs."""
+        return self.process.poll()
+
+    def stop(self) -> None:
+        """End it, first politely, so that it can clean up."""
+        for sig, patience in ((signal.SIGINT, 5), (signal.SIGTERM, 3), (signal.SIGKILL, 3)):
+            if self.process.poll() is not None:
+                return
+            try:
+                os.killpg(self.process.pid, sig)
+                self.process.wait(patience)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                continue
+
+
+class SimCluster:
+    """Namespaces of one User-Mode Linux kernel in virtual time; each job boots its own kernel."""
+
+    def __init__(self, hosts: int, network: Network, seed: int, flavor: str = "fast",
+                 kernel: str | None = None) -> None:
+        self.hosts, self.network, self.seed = hosts, network, seed
+        self.flavor, self.kernel = flavor, kernel
+
+    @property
+    def name(self) -> str:
+        """The cluster as the user wrote it."""
+        return f"sim:{self.hosts}"
+
+    def address(self, host: int) -> str:
+        """Address of host 1..hosts."""
+        return f"fd00::{host:x}" if self.network.ipv6 else f"10.0.0.{host}"
+
+    def _command(self, words: list, module: bool, hosts: int, timeout: float) -> list:
+        net = self.network
+        command = [str(LAB), "run", "--hosts", str(hosts), "--link", net.link, "--mtu",
+                   str(net.mtu), "--seed", str(self.seed), "--flavor", self.flavor,
+                   "--timeout", str(int(timeout))]
+        for option, value in (("--host-delay", net.host_delay), ("--buffer", net.buffer),
+                              ("--switch-delay", net.switch_delay), ("--version", self.kernel)):
+            command += [option, value] if value is not None else []
+        command += ["--ipv6"] if net.ipv6 else []
+        command += [] if module else ["--no-module"]
+        return [*command, "--", *words]
+
+    def prepare(self, module: bool, log: Path) -> Running:
+        """Build what a job needs and boot it once, so that jobs can then start side by side."""
+        return Running(self._command(["/bin/true"], module, 1, 3600), log)
+
+    def start(self, job: Path, module: bool, timeout: float) -> Running:
+        """Carry out the job in folder `job`."""
+        words = ["/bin/bash", str(GUEST), str(job)]
+        return Running(self._command(words, module, self.hosts, timeout), job / "lab.log")
+
+
+KINDS = {"sim": SimCluster}
+
+
+def parse_cluster(text: str) -> tuple:
+    """(class of the cluster, number of hosts) from `sim:8`."""
+    kind, _, count = text.partition(":")
+    if kind not in KINDS:
+        raise ClusterError(f"'{text}': a cluster is one of: "
+                           + " ".join(f"{k}:HOSTS" for k in KINDS), 2)
+    if not count.isdigit() or not 2 <= int(count) <= MAX_HOSTS:
+        raise ClusterError(f"'{text}': the number of hosts must be 2..{MAX_HOSTS}", 2)
+    return KINDS[kind], int(count)

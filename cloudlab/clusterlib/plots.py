@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+"""Figures of a run: tables in, matplotlib figures out."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from .nodes import TOP
+from .stats import ccdf, size_at
+from .units import size_label
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt      # noqa: E402  (the backend has to be chosen first)
+
+STYLE = TOP / "perf" / "plot" / "style.mplstyle"
+COLORS = {"homa": ("#1f5fbf", "#8fb8ee"), "tcp": ("#1b8a3e", "#8fcf9f")}
+OTHER = ("#7a4b1e", "#cfa982")
+LABELS = {"homa": "Homa", "tcp": "TCP"}
+
+
+def label(protocol: str) -> str:
+    """How a protocol is called in a picture."""
+    return LABELS.get(protocol, protocol)
+
+
+def _steps(cumulative: np.ndarray, values: np.ndarray) -> tuple:
+    """Corners of a step curve whose value holds from one cumulative fraction to the next."""
+    x = np.repeat(np.concatenate(([0.0], cumulative)), 2)[1:-1] * 100
+    return x, np.repeat(values, 2)
+
+
+def _decade_limits(axes, values: np.ndarray, least: float) -> None:
+    finite = values[np.isfinite(values) & (values > 0)]
+    top = 10 ** np.ceil(np.log10(finite.max() * 1.05)) if len(finite) else 10 * least
+    axes.set_yscale("log")
+    axes.set_ylim(least, max(top, 10 * least))
+    axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+
+
+def _size_axis(axes, sizes: np.ndarray) -> None:
+    """x: share of the messages; below it the sizes reached at each 10%, above it the share."""
+    marks = np.arange(0, 101, 10)
+    names = [size_label(int(np.min(sizes)))] + [size_label(size_at(sizes, m / 100))
+                                                for m in marks[1:]]
+    axes.set_xlim(0, 100)
+    axes.set_xticks(marks, names)
+    axes.set_xlabel("Message size in bytes (x scaled by number of messages)")
+    above = axes.secondary_xaxis("top")
+    above.set_xticks(marks, [f"{m}%" for m in marks])
+    above.tick_params(labelsize=8, length=2, colors="#707070")
+
+
+def _print_counts(axes, table: pd.DataFrame) -> None:
+    """n of each bucket, in its column at the bottom."""
+    upper = table.cumulative.to_numpy() * 100
+    lower = np.concatenate(([0.0], upper[:-1]))
+    for x, n in zip((lower + upper) / 2, table.n):
+        axes.annotate(f"{n}", (x, 0.012), xycoords=("data", "axes fraction"), ha="center",
+                      fontsize=7, color="#808080")
+    axes.annotate("n =", (-0.8, 0.012), xycoords=("data", "axes fraction"), ha="right",
+                  fontsize=7, color="#808080", annotation_clip=False)
+
+
+def versus_size(buckets: dict, sizes: np.ndarray, column: str, title: str, ylabel: str,
+                least: float):
+    """Step curves of P50 and P99 of `column` (slowdown or us) for each protocol."""
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots()
+        seen = []
+        for protocol, table in buckets.items():
+            dark, light = COLORS.get(protocol, OTHER)
+            cumulative = table.cumulative.to_numpy()
+            for p, color in (("p99", dark), ("p50", light)):
+                values = table[f"{p}_{column}"].to_numpy(dtype=float)
+                seen.append(values)
+                axes.plot(*_steps(cumulative, values), color=color,
+                          label=f"{label(protocol)} {p.upper()}")
+        _decade_limits(axes, np.concatenate(seen), least)
+        _size_axis(axes, sizes)
+        _print_counts(axes, next(iter(buckets.values())))
+        axes.set_ylabel(ylabel)
+        axes.set_title(title, pad=26)
+        axes.legend(ncols=2, loc="best")
+    return figure
+
+
+def short_ccdf(done: dict, up_to: int, title: str):
+    """Fraction of the short messages that took longer, P50 and P99 marked."""
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots()
+        fewest = 1
+        for protocol, table in done.items():
+            us = table[table["size"] <= up_to].us.to_numpy()
+            x, y = ccdf(us)
+            keep = y > 0
+            axes.step(x[keep], y[keep], where="post", color=COLORS.get(protocol, OTHER)[0],
+                      label=f"{label(protocol)} (n={len(us):,})")
+            fewest = max(fewest, len(us))
+        for fraction, name in ((0.5, "P50"), (0.01, "P99")):
+            axes.axhline(fraction, color="#c0392b", linestyle="--", linewidth=0.9)
+            axes.annotate(name, (0.995, fraction), xycoords=("axes fraction", "data"),
+                          color="#c0392b", ha="right", va="bottom", fontsize=9)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_ylim(10 ** np.floor(np.log10(1 / fewest)), 1.2)
+        axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+        axes.set_xlabel("Round-trip time from the intended start (us)")
+        axes.set_ylabel("Fraction of messages that took longer")
+        axes.set_title(title)
+        axes.legend(loc="best")
+    return figure
+
+
+def all_figures(buckets: dict, done: dict, sizes: np.ndarray, short: int, what: str) -> dict:
+    """Name -> (figure, caption) of every picture of a run."""
+    one = next(iter(buckets.values()))
+    per_bucket = f"{int(one.n.min()):,} to {int(one.n.max()):,}"
+    return {
+        "slowdown": (versus_size(buckets, sizes, "slowdown", f"Slowdown: {what}",
+                                 "Slowdown (latency / unloaded latency)", 1),
+                     f"Each step is a bucket of {per_bucket} messages a protocol."),
+        "rtt": (versus_size(buckets, sizes, "us", f"Round-trip time: {what}",
+                            "Round-trip time (us)", 1),
+                "The same buckets in microseconds."),
+        "short_ccdf": (short_ccdf(done, short, f"Messages of at most {size_label(short)} B: "
+                                  f"{what}"),
+                       "How much of the shortest messages takes longer than a given time."),
+    }
+
+
+def save_figure(figure, path) -> None:
+    """Write a PNG that does not depend on when it was made."""
+    figure.savefig(path, metadata={"Software": None})
+    plt.close(figure)

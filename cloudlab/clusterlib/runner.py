@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+"""Runs protocols on a cluster: prepares a job for each, watches them, and wants success back."""
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import ClusterError
+from .nodes import TOP
+from .units import duration_label
+
+STEPS = 40
+CP_NODE = TOP / "out" / "bin" / "cp_node"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Threads of cp_node on each host, as the reference's benchmark sets them at 25 Gb/s."""
+
+    client_ports: int
+    port_receivers: int
+    server_ports: int
+    port_threads: int
+
+
+PORTS = {"homa": Ports(3, 3, 3, 3), "tcp": Ports(4, 1, 8, 1)}
+
+
+@dataclass(frozen=True)
+class Load:
+    """What every host does in the measured interval."""
+
+    workload: str
+    gbps: float             # request payload of one host
+    ms: float
+    seed: int
+    drain_s: float = 10.0
+    client_max: int = 1_000_000     # never holds an arrival back: the loop is open
+    unloaded: int = 2               # samples for each size of the workload, without load
+    trace_at: float = 0.7           # when to read the traces, as a fraction of the interval
+
+
+def _quote(words: list) -> str:
+    """One command of cp_node, which splits at blanks and knows no quotes."""
+    if any(set(str(w)) & set(" \t\n") for w in words):
+        raise ClusterError("cp_node's commands cannot hold blanks: use a path without them")
+    return " ".join(str(w) for w in words) + "\n"
+
+
+def server_command(protocol: str, family: list) -> str:
+    """The command that makes a host serve."""
+    ports = PORTS[protocol]
+    return _quote(["server", "--protocol", protocol, "--ports", ports.server_ports,
+                   "--port-threads", ports.port_threads, *family])
+
+
+def client_command(protocol: str, family: list, addresses: list, load: Load, job: Path,
+                   host: int) -> str:
+    """The command that makes a host send, at a start time that is filled in later, and wait."""
+    ports = PORTS[protocol]
+    return _quote(["client", "--protocol", protocol, "--workload", load.workload,
+                   "--gbps", f"{load.gbps:.6g}", "--client-max", load.client_max,
+                   "--ports", ports.client_ports, "--port-receivers", ports.port_receivers,
+                   "--server-ports", ports.server_ports, "--servers", ",".join(addresses),
+                   "--seed", load.seed, "--host-id", host, "--seconds", f"{load.ms / 1e3:.6f}",
+                   "--drain", f"{load.drain_s:g}", "--start-at", "@START@",
+                   "--rpcs", job / f"h{host}.rpcs.csv", "--json", job / f"h{host}.json", *family])
+
+
+def unloaded_command(protocol: str, family: list, address: str, load: Load, job: Path) -> str:
+    """The command that measures each size alone, from host 1 to one other host."""
+    ports = PORTS[protocol]
+    return _quote(["client", "--protocol", protocol, "--workload", load.workload,
+                   "--unloaded", load.unloaded, "--server-ports", ports.server_ports,
+                   "--servers", address, "--seed", load.seed, "--host-id", 1,
+                   "--rpcs", job / "h1.unloaded.csv", "--json", job / "h1.unloaded.json", *family])
+
+
+def write_job(cluster, protocol: str, load: Load, job: Path) -> None:
+    """Make the folder that tells the cluster what to run for one protocol."""
+    job.mkdir(parents=True)
+    family = ["--ipv6"] if cluster.network.ipv6 else []
+    addresses = {h: cluster.address(h) for h in range(1, cluster.hosts + 1)}
+    for host in addresses:
+        others = [a for h, a in addresses.items() if h != host]
+        (job / f"h{host}.server").write_text(server_command(protocol, family))
+        (job / f"h{host}.client").write_text(
+            client_command(protocol, family, others, load, job, host) + "wait\n")
+    (job / "h1.unloaded").write_text(
+        unloaded_command(protocol, family, addresses[2], load, job) + "wait\n")
+    (job / "job.env").write_text("".join(f"{key}={value}\n" for key, value in {
+        "HOSTS": cluster.hosts, "PROTOCOL": protocol, "CP_NODE": CP_NODE, "STEPS": STEPS,
+        "SEND_US": round(load.ms * 1e3), "DRAIN_US": round(load.drain_s * 1e6),
+        "TRACE_US": round(load.ms * 1e3 * load.trace_at)}.items()))
+
+
+class Progress:
+    """A line on the terminal (or now and then one in a log) with the time that is left."""
+
+    def __init__(self, stream=sys.stderr) -> None:
+        self.stream, self.tty = stream, stream.isatty()
+        self.begin, self.last, self.width = time.monotonic(), 0.0, 0
+
+    def show(self, text: str, fraction: float) -> None:
+        """Show how far we are; the rest is taken to go as fast as what is done."""
+        spent = time.monotonic() - self.begin
+        if time.monotonic() - self.last < (0.5 if self.tty else 10):
+            return
+        self.last = time.monotonic()
+        left = f", {duration_label(spent / fraction - spent)} left" if fraction > 0.03 else ""
+        line = f"cperf: {duration_label(spent)}{left}: {text}"
+        self.stream.write(f"\r{line:<{self.width}}" if self.tty else line + "\n")
+        self.stream.flush()
+        self.width = len(line)
+
+    def clear(self) -> None:
+        """Leave the terminal's line empty."""
+        if self.tty and self.width:
+            self.stream.write("\r" + " " * self.width + "\r")
+            self.stream.flush()
+
+
+def job_progress(job: Path) -> tuple:
+    """(text, fraction done) of a job, from what it reports."""
+    try:
+        words = (job / "progress").read_text().split()
+        phase = words[0]
+        done = int(words[1]) / int(words[2]) if phase == "load" else 0.0
+    except (OSError, IndexError, ValueError):
+        return "boot", 0.0
+    base = {"start": 0.02, "unloaded": 0.04, "load": 0.12, "drain": 0.93}[phase]
+    return (f"{phase} {done:.0%}" if phase == "load" else phase), base + 0.81 * done
+
+
+def _check(protocol: str, running, job: Path) -> None:
+    """A job has succeeded if its process says so and it left its last file."""
+    if running.poll() == 0 and (job / "finished").is_file():
+        return
+    reason = f"exit code {running.poll()}"
+    if (job / "failed").is_file():
+        reason = (job / "failed").read_text().strip()
+    tail = running.log.read_text(errors="replace").splitlines()[-12:]
+    raise ClusterError(f"the {protocol} run failed: {reason} (logs: {job})\n    "
+                       + "\n    ".join(tail))
+
+
+def prepare(cluster, protocols: list, folder: Path) -> None:
+    """Build kernel and module if that is still to be done, and prove that they boot."""
+    if not CP_NODE.is_file():
+        raise ClusterError(f"{CP_NODE} is missing: run 'make tools' first")
+    progress = Progress()
+    running = cluster.prepare("homa" in protocols, folder / "prepare.log")
+    try:
+        while running.poll() is None:
+            progress.show("preparing kernel and module", 0)
+            time.sleep(0.1)
+    finally:
+        running.stop()
+        progress.clear()
+    if running.poll():
+        tail = running.log.read_text(errors="replace").splitlines()[-12:]
+        raise ClusterError("the cluster does not start:\n    " + "\n    ".join(tail))
+
+
+def run_protocols(cluster, protocols: list, load: Load, folder: Path, jobs: int = 0,
+                  timeout: float = 3600) -> dict:
+    """Run the same load with each protocol, `jobs` at a time; protocol -> (job folder, seconds)."""
+    jobs = jobs or min(len(protocols), os.cpu_count() or 1)
+    paths = {p: folder / p for p in protocols}
+    for protocol, path in paths.items():
+        write_job(cluster, protocol, load, path)
+    waiting, active, spent, progress = list(protocols), {}, {}, Progress()
+    try:
+        while waiting or active:
+            while waiting and len(active) < jobs:
+                p = waiting.pop(0)
+                active[p] = (cluster.start(paths[p], p == "homa", timeout), time.monotonic())
+            for p in [p for p, (run, _) in active.items() if run.poll() is not None]:
+                run, begin = active.pop(p)
+                _check(p, run, paths[p])
+                spent[p] = time.monotonic() - begin
+            states = {p: ("done", 1.0) if p in spent else job_progress(paths[p]) for p in paths}
+            progress.show(", ".join(f"{p} {t}" for p, (t, _) in states.items()),
+                          sum(f for _, f in states.values()) / len(states))
+            time.sleep(0.1)
+    finally:
+        for run, _ in active.values():
+            run.stop()
+        progress.clear()
+    return {p: (paths[p], spent[p]) for p in protocols}
+

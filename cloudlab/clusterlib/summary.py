@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+"""The figures of a run: what each protocol did, and how they compare."""
+
+import math
+
+import numpy as np
+
+from .counters import total, uplink_load
+from .results import ProtocolResult
+from .stats import add_latency, bucket_edges, by_bucket, common_baseline, group_summary, size_at
+from .units import size_label
+
+# What a protocol calls the same event.
+RESENT = {"homa": "resent_packets", "tcp": "Tcp.RetransSegs"}
+TIMEOUTS = {"homa": "rpc_timeouts", "tcp": "TcpExt.TCPTimeouts"}
+GROUPS = {"shortest_half": 0.5, "shortest_tenth": 0.1, "all": 1.0}
+
+
+def _protocol_summary(result: ProtocolResult, done, cuts: dict, setup: dict) -> dict:
+    """The row of one protocol; `setup` has hosts, link_bps, seconds and the offered wire load."""
+    bits = 8 * (done["size"] + done.resp_size)
+    in_time = done.done_ns <= setup["seconds"] * 1e9
+    per_host = setup["hosts"] * setup["seconds"] * 1e9
+    drops = result.drops
+    return {
+        "rpcs": result.node_total("started"), "done": len(done),
+        "failed": result.node_total("failed"), "lost": result.node_total("lost"),
+        "repeated": result.node_total("executed_more_than_once"),
+        "bad_content": result.node_total("bad_content"),
+        "goodput_gbps": float(bits[in_time].sum() / per_host),
+        "offered_wire_load": setup["wire_load"][result.name],
+        "measured_wire_load": uplink_load(result.job, setup["hosts"], setup["link_bps"],
+                                          setup["seconds"]),
+        "last_reply_ms": float(done.done_ns.max() / 1e6) if len(done) else math.nan,
+        "timeouts": total(result.metrics, TIMEOUTS[result.name]),
+        "resent_packets": total(result.metrics, RESENT[result.name]),
+        "port_drops": int(drops.queue_drops.sum() + drops.device_drops.sum()),
+        "real_seconds": round(result.seconds, 1),
+        **{name: group_summary(done, cut) for name, cut in cuts.items()},
+    }
+
+
+def ratio(summaries: dict, group: str, key: str) -> float:
+    """How many times TCP's value is Homa's; NaN unless both were measured."""
+    if not {"homa", "tcp"} <= set(summaries):
+        return math.nan
+    low, high = summaries["homa"][group][key], summaries["tcp"][group][key]
+    return high / low if low > 0 else math.nan
+
+
+def summarize(results: list, setup: dict) -> dict:
+    """Fill in each result's buckets and summary; the return value is summary.json."""
+    baseline = common_baseline({r.name: r.unloaded for r in results})
+    done = {r.name: add_latency(r.rpcs, baseline) for r in results}
+    # All protocols have the same arrivals, so that any of them tells the sizes.
+    sizes = results[0].rpcs["size"].to_numpy()
+    cuts = {name: size_at(sizes, fraction) for name, fraction in GROUPS.items()}
+    edges = bucket_edges(sizes)
+    for result in results:
+        result.buckets = by_bucket(done[result.name], edges)
+        result.summary = _protocol_summary(result, done[result.name], cuts, setup)
+    summaries = {r.name: r.summary for r in results}
+    return {
+        "version": 1, "setup": setup, "protocols": summaries,
+        "same_arrivals": same_arrivals(results),
+        "homa_times_better": {g: {k: ratio(summaries, g, f"{k}_us") for k in ("p50", "p99")}
+                              for g in GROUPS},
+        "done": done, "sizes": sizes, "cuts": cuts, "baseline": baseline,
+    }
+
+
+def same_arrivals(results: list) -> bool:
+    """Whether all protocols were given the same messages at the same times."""
+    lists = [r.rpcs[["host", "intended_ns", "size"]].sort_values(["host", "intended_ns"])
+             .to_numpy() for r in results]
+    return all(np.array_equal(lists[0], other) for other in lists[1:])
+
+
+def failures(summary: dict) -> list:
+    """Sentences about what must not happen in a run; none if all is well."""
+    wrong = []
+    for name, row in summary["protocols"].items():
+        for key, text in (("failed", "RPCs failed"), ("lost", "RPCs were lost"),
+                          ("repeated", "requests were executed more than once"),
+                          ("bad_content", "messages had wrong content")):
+            if row[key]:
+                wrong.append(f"{name}: {row[key]} {text}")
+        if row["done"] != row["rpcs"] and not (row["failed"] or row["lost"]):
+            wrong.append(f"{name}: {row['done']} of {row['rpcs']} RPCs are accounted for")
+    if not summary["same_arrivals"]:
+        wrong.append("the protocols did not get the same arrivals")
+    return wrong
+
+
+def _number(value: float, digits: int = 1) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.{digits}f}"
+
+
+def _group_rows(title: str, group: str, rows: list) -> list:
+    first = rows[0][group]
+    name = f"{title} (<= {size_label(first['up_to'])}B, n={first['n']:,})"
+    return [(f"{name}: P50 us", [_number(r[group]["p50_us"]) for r in rows]),
+            ("  P99 us", [_number(r[group]["p99_us"]) for r in rows]),
+            ("  P50 slowdown", [_number(r[group]["p50_slowdown"], 2) for r in rows]),
+            ("  P99 slowdown", [_number(r[group]["p99_slowdown"], 2) for r in rows])]
+
+
+def table_rows(summary: dict) -> list:
+    """(what, [text for each protocol]) of the summary table."""
+    rows = list(summary["protocols"].values())
+    plain = [("RPCs started", "rpcs", 0), ("RPCs done", "done", 0),
+             ("RPCs failed or lost", None, 0),
+             ("Goodput, Gb/s a host", "goodput_gbps", 2),
+             ("Wire load offered (data packets)", "offered_wire_load", 3),
+             ("Wire load measured (all packets)", "measured_wire_load", 3)]
+    table = []
+    for text, key, digits in plain:
+        table.append((text, [_number(r[key] if key else r["failed"] + r["lost"], digits)
+                             for r in rows]))
+    for title, group in (("Shortest half", "shortest_half"),
+                         ("Shortest tenth", "shortest_tenth"), ("All", "all")):
+        table += _group_rows(title, group, rows)
+    for text, key in (("Timeouts", "timeouts"), ("Packets sent again", "resent_packets"),
+                      ("Packets dropped at ports", "port_drops")):
+        table.append((text, [_number(r[key]) for r in rows]))
+    table.append(("Last reply, ms after the start", [_number(r["last_reply_ms"]) for r in rows]))
+    return table
+
+
+def verdict(summary: dict) -> str:
+    """The line that people read first; empty unless Homa and TCP were both measured."""
+    best = summary["homa_times_better"]["shortest_half"]
+    if not math.isfinite(best["p99"]):
+        return ""
+    return (f"Homa's P99 for the shortest half of the messages is {best['p99']:.1f} times better "
+            f"than TCP's, its P50 {best['p50']:.1f} times.")

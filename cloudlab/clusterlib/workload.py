@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+"""Message-size distributions, as the load generator samples them.
+
+A file util/workloads/NAME.cdf has a `size cumulative-fraction` pair a line.  Before use a table
+is thinned: a point stays if it adds at least MIN_FRACTION of the messages, or if the next size
+would be more than MAX_RATIO times the last kept one; the mass of a dropped point moves up.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import ClusterError
+
+MAX_MESSAGE = 1_000_000
+MIN_FRACTION = 0.0025
+MAX_RATIO = 1.2
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A step CDF: `points` holds (size, fraction of messages of at most that size)."""
+
+    name: str
+    points: tuple
+
+    def weights(self):
+        """Yield (size, fraction of the messages that have it)."""
+        before = 0.0
+        for size, cumulative in self.points:
+            yield size, cumulative - before
+            before = cumulative
+
+    @property
+    def mean(self) -> float:
+        """Mean message size in bytes."""
+        return sum(size * weight for size, weight in self.weights())
+
+    @property
+    def sizes(self) -> list:
+        """All sizes, ascending."""
+        return [size for size, _ in self.points]
+
+
+def thin(points: list) -> tuple:
+    """The points that the load generator keeps of a table."""
+    kept, last_size, last_fraction = [], 0, 0.0
+    for i, (size, fraction) in enumerate(points):
+        if size >= MAX_MESSAGE or i == len(points) - 1:
+            kept.append((min(size, MAX_MESSAGE), 1.0))
+            break
+        if fraction - last_fraction >= MIN_FRACTION or MAX_RATIO * last_size < points[i + 1][0]:
+            kept.append((size, fraction))
+            last_size, last_fraction = size, fraction
+    return tuple(kept)
+
+
+def parse_cdf(text: str, name: str) -> Workload:
+    """A workload from the text of a .cdf file."""
+    points = []
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = line.split("#")[0].split()
+        if not fields:
+            continue
+        try:
+            size, fraction = int(fields[0]), float(fields[1])
+        except (ValueError, IndexError):
+            raise ClusterError(f"{name}: line {number} is not 'size fraction'") from None
+        if size > 0:
+            points.append((size, fraction))
+    if not points:
+        raise ClusterError(f"{name}: no points")
+    return Workload(name, thin(points))
+
+
+def load_workload(name: str, folder: Path) -> Workload:
+    """Workload `name`: a file of `folder`, or a fixed size in bytes."""
+    if name.isdigit():
+        if not 1 <= int(name) <= MAX_MESSAGE:
+            raise ClusterError(f"message size {name} is not in 1..{MAX_MESSAGE}", 2)
+        return Workload(name, ((int(name), 1.0),))
+    path = folder / f"{name}.cdf"
+    if not path.is_file():
+        known = " ".join(sorted(p.stem for p in folder.glob("*.cdf")))
+        raise ClusterError(f"unknown workload '{name}': use a size in bytes or one of: {known}", 2)
+    return parse_cdf(path.read_text(), name)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+"""From a finished job to tables, figures and a report."""
+
+import json
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from cperf_job import TOP, make_job
+
+from clusterlib import counters, report, results, summary, traces
+from clusterlib.errors import ClusterError
+
+HOSTS = 3
+SETUP = {"hosts": HOSTS, "link_bps": 25e9, "seconds": 0.08, "workload": "w4", "load": 0.8,
+         "wire_load": {"homa": 0.8, "tcp": 0.787}, "gbps": 9.2, "mtu": 1500, "link": "25g",
+         "seed": 1}
+MANIFEST = {"source": {"commit": "0" * 40, "modified_files": 0}, "kernel": ["Linux made-up"]}
+
+
+def measure(path, **homa):
+    jobs = {"homa": make_job(path / "homa", "homa", slow=0.5, **homa),
+            "tcp": make_job(path / "tcp", "tcp", slow=8)}
+    return [results.collect(p, job, HOSTS, 1.0) for p, job in jobs.items()]
+
+
+def test_summary_compares_the_protocols(tmp_path):
+    s = summary.summarize(measure(tmp_path), SETUP)
+    homa, tcp = s["protocols"]["homa"], s["protocols"]["tcp"]
+    assert homa["rpcs"] == homa["done"] == HOSTS * 2000
+    assert homa["shortest_half"]["up_to"] == tcp["shortest_half"]["up_to"] == 1500
+    assert homa["all"]["n"] == HOSTS * 2000
+    assert 1.3 < homa["all"]["p50_slowdown"] < tcp["all"]["p50_slowdown"]
+    assert s["homa_times_better"]["shortest_half"]["p99"] > 5
+    assert s["same_arrivals"] and summary.failures(s) == []
+    assert "times better" in summary.verdict(s)
+
+
+def test_counters_are_differences_over_all_cores(tmp_path):
+    homa, tcp = measure(tmp_path)
+    assert counters.total(homa.metrics, "resent_packets") == HOSTS * 3 * 1020
+    assert counters.total(tcp.metrics, "Tcp.RetransSegs") == HOSTS * 3 * 1020
+    assert "time_cycles" not in set(homa.metrics.metric)
+    load = counters.uplink_load(homa.job, HOSTS, 25e9, 0.08)
+    assert load == pytest.approx(1000 * 1024 * 8 / (25e9 * 0.08))
+
+
+def test_drops_are_found_in_leaves_and_devices(tmp_path):
+    s = summary.summarize(measure(tmp_path, drops=4), SETUP)
+    assert s["protocols"]["homa"]["port_drops"] == HOSTS * (4 + 2)
+    assert s["protocols"]["tcp"]["port_drops"] == 0
+
+
+def test_lost_rpcs_are_failures(tmp_path):
+    s = summary.summarize(measure(tmp_path, lost=2), SETUP)
+    assert any("6 RPCs were lost" in text for text in summary.failures(s))
+
+
+def test_report_is_self_contained_and_csv_repeats(tmp_path):
+    made = []
+    for name in ("a", "b"):
+        measured = measure(tmp_path / name)
+        s = summary.summarize(measured, SETUP)
+        folder = tmp_path / name / "out"
+        folder.mkdir()
+        for result in measured:
+            results.save(result, folder)
+        html = report.write(folder, s, measured, MANIFEST, None).read_text()
+        assert html.count("data:image/png;base64,") == 3 and "<script" not in html
+        assert "src=\"http" not in html and "href=\"http" not in html
+        assert report.NO_TRACE in html
+        made.append({p.name: p.read_bytes() for p in sorted(folder.glob("*.csv"))})
+    assert len(made[0]) == 12 and made[0] == made[1]
+    assert pd.read_csv(tmp_path / "a/out/rpcs-homa.csv").shape == (HOSTS * 2000, 9)
+
+
+def test_results_are_never_overwritten(tmp_path):
+    results.new_folder("x", 1, str(tmp_path / "new"))
+    with pytest.raises(ClusterError, match="never overwritten"):
+        results.new_folder("x", 1, str(tmp_path / "new"))
+    with pytest.raises(ClusterError, match="blanks"):
+        results.new_folder("x", 1, str(tmp_path / "a b"))
+
+
+def test_an_interrupted_run_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        with results.open_run("x", 1, str(tmp_path / "run"), False) as (folder, raw):
+            (raw / "file").write_text("half")
+            assert folder.is_dir()
+            raise KeyboardInterrupt
+    assert not (tmp_path / "run").exists()
+
+
+def trace_file(path, records):
+    path.write_text("cpu_khz: 1000000\n" + "".join(f"{t} [C00] {x}\n" for t, x in records))
+
+
+@pytest.mark.skipif(not traces.TTPRINT.exists(), reason="tt/bin/ttprint is not there")
+def test_slow_rpc_is_the_slowest_that_both_traces_cover(tmp_path):
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    ends = "recvmsg returning, status 0 id {} length 100"
+    begins = "sendmsg request to peer 0x2 port 4000 id {} length 100"
+    trace_file(folder / "homa-h1.tt", [
+        (50, "timer ran, rpcs 1 resends 0 timeouts 0"), (90, begins.format(8)),
+        (100, begins.format(4)), (200, ends.format(4)), (300, begins.format(6)),
+        (900, ends.format(6)), (950, ends.format(8))])
+    trace_file(folder / "homa-h2.tt", [(95, "DATA accepted, id 8 peer 0x1 offset 0 length 100"),
+                                       (150, "DATA accepted, id 4 peer 0x1 offset 0 length 100"),
+                                       (500, "DATA accepted, id 6 peer 0x1 offset 0 length 100")])
+    done = pd.DataFrame([SimpleNamespace(host=1, rpc_id=(7 << 32) + i, size=100, us=s, slowdown=s)
+                         .__dict__ for i, s in ((4, 2.0), (6, 5.0), (8, 9.0))])
+    slow = traces.slow_rpc(tmp_path, done, 500)
+    assert (slow.rpc_id & 0xffffffff, slow.client, slow.server) == (6, 1, 2)
+    assert sum("id 6" in line for line in slow.lines) == 3
+    assert "h2 DATA accepted" in "\n".join(slow.lines)
+    assert (folder / "slow-rpc.txt").is_file()
+
+
+def test_manifest_says_what_ran(tmp_path):
+    measured = measure(tmp_path)
+    results.write_manifest(tmp_path, SETUP, measured, 0.0, 5.0)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["kernel"] == ["Linux made-up 6.1"] and manifest["settings"]["seed"] == 1
+    assert len(manifest["source"]["commit"]) in (7, 40) and manifest["elapsed_s"] == 5.0
+    assert TOP.is_dir()
