@@ -167,24 +167,67 @@ struct homa_net;
 
 /* Counters that the reference does not have; append freely. */
 #define HOMA_OWN_METRICS(M)						\
-	M(bad_headers, "Packets dropped: a header field is impossible")	\
-	M(bad_checksums, "Packets dropped: wrong checksum")		\
-	M(no_sockets, "Packets dropped: no socket has the port")	\
-	M(rpc_limit_drops, "DATA dropped: the socket has too many RPCs") \
-	M(peer_limit_drops, "Packets dropped: the peer table is full")	\
-	M(tombstone_hits, "Packets dropped: their RPC ended just now")	\
-	M(tombstone_evictions, "RPCs forgotten early: too many")
+	M(rx_bad_checksum, "Packets dropped: wrong checksum") \
+	M(rx_bad_address, "Packets dropped: address not unicast, or port 0") \
+	M(rx_no_socket, "Packets dropped: no socket for their port") \
+	M(rx_policy, "Packets dropped: refused by IPsec policy or filter") \
+	M(rx_bad_role, "Packets dropped: not for a client or server") \
+	M(rx_bad_length, "DATA dropped: impossible message length") \
+	M(rx_bad_offset, "Packets dropped: impossible offset") \
+	M(rx_bad_state, "Packets dropped: make no sense in the RPC's state") \
+	M(rx_tombstones, "Packets dropped: request was executed before") \
+	M(rx_limits, "DATA dropped: too many RPCs, peers, gaps or bytes") \
+	M(rx_no_buffers, "DATA packets dropped: no receive buffer") \
+	M(rx_no_memory, "DATA dropped: no memory") \
+	M(rx_injected_drops, "Packets dropped on purpose (accept_bits)") \
+	M(tx_no_memory, "Packets not sent: no memory") \
+	M(tx_no_route, "Packets not sent: no route to the peer") \
+	M(resend_overflows, "RESENDs dropped: too many for one message") \
+	M(need_acks_abandoned, "Server RPCs ended: NEED_ACK never answered") \
+	M(tombstone_evictions, "Executed requests forgotten early: too many") \
+	M(rpc_restarts, "Requests sent again because of RPC_UNKNOWN")
 
 #define HOMA_METRIC_FIELD(name, desc) u64 name;
 #define HOMA_METRIC_ARRAY(name, entries, label) u64 name[entries];
 
-/* struct homa_metrics - what one CPU counted for one host */
+/* What one CPU counted for one host. Nothing but u64s: row n of the file, the
+ * "core" line not counted, is the n-th of them.
+ */
 struct homa_metrics {
 	HOMA_METRICS(HOMA_METRIC_FIELD, HOMA_METRIC_ARRAY)
 };
 
 #undef HOMA_METRIC_FIELD
 #undef HOMA_METRIC_ARRAY
+
+#define HOMA_METRIC_ROWS (sizeof(struct homa_metrics) / sizeof(u64))
+
+/**
+ * struct homa_metrics_snapshot - all counters of a host at one moment
+ * @ns: the moment, in homa_now() time
+ * @count: entries of @cores
+ * @cores: one for each possible CPU
+ * @cores.cpu: its number
+ * @cores.metrics: what it counted
+ */
+struct homa_metrics_snapshot {
+	u64 ns;
+	unsigned int count;
+	struct {
+		int cpu;
+		struct homa_metrics metrics;
+	} cores[];
+};
+
+/**
+ * struct homa_metric_label - words for a row of the file
+ * @name: name
+ * @description: what the number means
+ */
+struct homa_metric_label {
+	char name[32];
+	char description[72];
+};
 
 /* Add n to counter, e.g. homa_metric_add(hn, priority_bytes[prio], len). */
 #define homa_metric_add(hn, counter, n)					\
@@ -201,6 +244,9 @@ void homa_metric_msg_bytes(struct homa_net *hn, unsigned int length);
 
 int homa_metrics_net_init(struct homa_net *hn);
 void homa_metrics_net_exit(struct homa_net *hn);
+
+struct homa_metrics_snapshot *homa_metrics_snapshot(struct homa_net *hn);
+void homa_metrics_label(struct homa_metric_label *label, unsigned int row);
 
 int homa_proc_net_init(struct homa_net *hn);
 void homa_proc_net_exit(struct homa_net *hn);

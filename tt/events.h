@@ -93,6 +93,8 @@ TT_EVENT(TIMER, "timer ran, rpcs %u resends %u timeouts %u")
 TT_EVENT(DUMP_IN, "dump of incoming: id %u length %u received %u granted %u")
 TT_EVENT(DUMP_OUT, "dump of outgoing: id %u length %u sent %u granted %u")
 
-/* Freezing */
+/* Freezing; the first two are made by the timetrace itself */
+TT_EVENT(FREEZING, "Freezing timetrace")
+TT_EVENT(RECORDING, "timetrace records again")
 TT_EVENT(FREEZE_SENT, "FREEZE to IP, peer 0x%x")
 TT_EVENT(FREEZE_RCVD, "FREEZE accepted, peer 0x%x port %u")

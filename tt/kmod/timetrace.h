@@ -49,7 +49,7 @@ struct tt_event {
  * @next: records made so far; the next goes to events[next & mask]
  * @first: value of @next when the ring was last emptied
  * @mask: entries - 1
- * @events: NULL for a CPU that was absent when the rings were made
+ * @events: NULL if the CPU was absent when the rings were made: records nothing
  */
 struct tt_ring {
 	unsigned long next;
@@ -171,7 +171,7 @@ struct tt_cursor {
 /**
  * struct tt_reader - reads all rings of a host in order of time
  * @index: records read so far
- * @count: entries of @cursors
+ * @count: entries of @cursors in use
  * @cursors: one for each ring that has records
  */
 struct tt_reader {
@@ -180,10 +180,15 @@ struct tt_reader {
 	struct tt_cursor cursors[];
 };
 
-struct tt_reader *tt_reader_alloc(struct tt_host *host);
+/* Longest line of a record, with its end. */
+#define TT_LINE_BYTES 256
+
+struct tt_reader *tt_reader_alloc(void);
 void tt_reader_free(struct tt_reader *reader);
+void tt_reader_start(struct tt_reader *reader, struct tt_host *host);
 void tt_reader_rewind(struct tt_reader *reader);
 const struct tt_event *tt_reader_peek(struct tt_reader *reader, int *cpu);
 void tt_reader_next(struct tt_reader *reader);
+void tt_event_print(char *line, const struct tt_event *event, int cpu);
 
 #endif /* _TT_TIMETRACE_H */
