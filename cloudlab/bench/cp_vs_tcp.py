@@ -66,7 +66,9 @@ def _plan(args: Namespace, protocols: list, hosts: int) -> tuple:
                            6 if args.ipv6 else 4)
     needed = args.rpcs * SPARE / (offer.rpcs_per_second * hosts) * 1e3
     ms = math.ceil(max(args.ms or 0, needed) * 1e3) / 1e3
-    load = runner.Load(args.workload, offer.gbps, ms, args.seed, unloaded=args.unloaded)
+    expected = offer.rpcs_per_second * ms / 1e3
+    load = runner.Load(args.workload, offer.gbps, ms, args.seed, 1000 + 4 * math.ceil(expected),
+                       unloaded=args.unloaded)
     setup = {"bench": "cp_vs_tcp", "cluster": args.cluster, "hosts": hosts,
              "workload": args.workload, "load": args.load, "seconds": ms / 1e3,
              "gbps": offer.gbps, "wire_load": offer.wire_load, "link": args.link,

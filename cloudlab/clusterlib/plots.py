@@ -54,11 +54,9 @@ def _print_counts(axes, table: pd.DataFrame) -> None:
     """n of each bucket, in its column at the bottom."""
     upper = table.cumulative.to_numpy() * 100
     lower = np.concatenate(([0.0], upper[:-1]))
-    for x, n in zip((lower + upper) / 2, table.n):
-        axes.annotate(f"{n}", (x, 0.012), xycoords=("data", "axes fraction"), ha="center",
-                      fontsize=7, color="#808080")
-    axes.annotate("n =", (-0.8, 0.012), xycoords=("data", "axes fraction"), ha="right",
-                  fontsize=7, color="#808080", annotation_clip=False)
+    for i, (x, n) in enumerate(zip((lower + upper) / 2, table.n)):
+        axes.annotate(f"{n}" if i else f"n={n}", (x, 0.012), ha="center", fontsize=7,
+                      xycoords=("data", "axes fraction"), color="#808080")
 
 
 def versus_size(buckets: dict, sizes: np.ndarray, column: str, title: str, ylabel: str,

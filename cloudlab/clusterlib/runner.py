@@ -36,8 +36,8 @@ class Load:
     gbps: float             # request payload of one host
     ms: float
     seed: int
+    client_max: int         # most RPCs outstanding: so many that no arrival is held back
     drain_s: float = 10.0
-    client_max: int = 1_000_000     # never holds an arrival back: the loop is open
     unloaded: int = 2               # samples for each size of the workload, without load
     trace_at: float = 0.7           # when to read the traces, as a fraction of the interval
 

@@ -40,7 +40,7 @@ def common_baseline(unloaded: dict) -> pd.Series:
 
 def add_latency(rpcs: pd.DataFrame, baseline: pd.Series) -> pd.DataFrame:
     """Finished RPCs with columns us (from the intended time), actual_us and slowdown."""
-    done = rpcs[rpcs.status == 0].copy()
+    done = rpcs[rpcs.status == "ok"].copy()
     done["us"] = (done.done_ns - done.intended_ns) / 1e3
     done["actual_us"] = (done.done_ns - done.sent_ns) / 1e3
     sizes = baseline.index.to_numpy(dtype=float)

@@ -30,10 +30,10 @@ class Framing:
 
 
 # Homa: 28 bytes common and 28 bytes of data header.  TCP: 20 and 12 of timestamps; cp_node
-# writes a 12-byte header of its own before each TCP message, as any RPC protocol has to.
+# writes the length, 4 bytes, before each TCP message, as any RPC protocol has to.
 FRAMINGS = {
     "homa": Framing("homa", 56, 0),
-    "tcp": Framing("tcp", 32, 12),
+    "tcp": Framing("tcp", 32, 4),
 }
 
 

@@ -55,15 +55,15 @@ def make_job(job: Path, protocol: str, hosts: int = 3, count: int = 2000, slow: 
         sizes = arrivals.choice(SIZES, count)
         intended = np.cumsum(arrivals.exponential(40000, count)).astype(int)
         noise = np.random.default_rng([h, len(protocol)]).exponential(slow, count)
-        rows = [f"{(h << 33) + 2 * i},0,{s},{s},{t},{t + 10},"
-                f"{t + 10 + int(unloaded_ns(s) * (1 + n))},0"
+        rows = [f"{(h << 33) + 2 * i},10.0.0.1,{s},{s},{t},{t + 10},"
+                f"{t + 10 + int(unloaded_ns(s) * (1 + n))},ok"
                 for i, (s, t, n) in enumerate(zip(sizes, intended, noise))][:count - lost]
         (job / f"h{h}.rpcs.csv").write_text(HEADER + "\n".join(rows) + "\n")
         (job / f"h{h}.json").write_text(json.dumps({
             "version": 1, "protocol": protocol, "started": count, "done": count - lost,
             "failed": 0, "lost": lost, "executed_more_than_once": 0, "bad_content": 0}))
     (job / "h1.unloaded.csv").write_text(HEADER + "".join(
-        f"{2 * i},0,{s},{s},{i},{i},{i + unloaded_ns(s)},0\n" for i, s in enumerate(SIZES)))
+        f"{2 * i},10.0.0.2,{s},{s},{i},{i},{i + unloaded_ns(s)},ok\n" for i, s in enumerate(SIZES)))
     write_counters(job, hosts, "before", 10, 0)
     write_counters(job, hosts, "sent", 1010, drops)
     write_counters(job, hosts, "after", 1030, drops)

@@ -25,8 +25,8 @@ HOMA, TCP = wire.FRAMINGS["homa"], wire.FRAMINGS["tcp"]
     (2848, HOMA, 1500, 4, 2 * 1538),
     (1404, HOMA, 1500, 6, 1538),                        # 20 bytes more of IP header
     (8924, HOMA, 9000, 4, 9038),
-    (1436, TCP, 1500, 4, 1538),                         # 12 bytes of message header
-    (1, TCP, 1500, 4, 13 + 32 + 20 + 38),
+    (1444, TCP, 1500, 4, 1538),                         # 4 bytes of length in front
+    (1, TCP, 1500, 4, 5 + 32 + 20 + 38),
 ])
 def test_message_wire_bytes(length, framing, mtu, family, expected):
     assert wire.message_wire_bytes(length, framing, mtu, family) == expected
@@ -81,7 +81,8 @@ def test_baseline_is_the_quicker_protocol_at_each_size():
 
 
 def test_slowdown_counts_from_the_intended_start():
-    rpcs = pd.DataFrame([[100, 0, 500, 2500, 0], [200, 0, 0, 1000, 0], [100, 0, 0, 1, 110]],
+    rpcs = pd.DataFrame([[100, 0, 500, 2500, "ok"], [200, 0, 0, 1000, "ok"],
+                         [100, 0, 0, 1, "ETIMEDOUT"]],
                         columns=["size", "intended_ns", "sent_ns", "done_ns", "status"])
     done = stats.add_latency(rpcs, pd.Series({100: 1.0, 300: 3.0}))
     assert done.slowdown.tolist() == [2.5, 0.5] and done.actual_us.tolist() == [2.0, 1.0]
@@ -123,7 +124,7 @@ def test_clusters():
 
 def test_a_job_has_the_same_arrivals_for_all_protocols(tmp_path):
     cluster = SimCluster(3, Network(), 7)
-    load = runner.Load("w4", 9.2, 70, 7)
+    load = runner.Load("w4", 9.2, 70, 7, 4000)
     for protocol in ("homa", "tcp"):
         runner.write_job(cluster, protocol, load, tmp_path / protocol)
     homa, tcp = ((tmp_path / p / "h2.client").read_text().split() for p in ("homa", "tcp"))
