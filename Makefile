@@ -55,8 +55,8 @@ tools: ## build the user programs into out/bin
 demo: deps tools ## compare Homa with TCP on 8 simulated hosts; SEED=k picks the run
 	@$(PYTHON) cloudlab/bin/demo --seed $(SEED)
 
-check: ## run the tests that CI runs (15 minutes once its kernels are built)
-	@test/run check $(TEST)
+check: deps ## run the tests that CI runs (15 minutes once its kernels are built)
+	@test/run all $(TEST)
 
 check-quick: ## run what fits into 3 minutes
 	@test/run quick $(TEST)
