@@ -192,6 +192,46 @@ struct homa_metrics_snapshot *homa_metrics_snapshot(struct homa_net *hn)
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_metrics_snapshot);
 
+/* The counters of one kind of message: what began, what is done. */
+static void log_progress(const char *what, u64 started, u64 done,
+			 u64 bytes_started, u64 bytes_done)
+{
+	pr_info("%s: started %llu, done %llu, delta %lld; bytes %llu, done %llu, delta %lld\n",
+		what, started, done, (s64)(started - done),
+		bytes_started, bytes_done, (s64)(bytes_started - bytes_done));
+}
+
+/**
+ * homa_metrics_log() - write how far a host's messages are to the kernel log
+ * @hn: host
+ *
+ * Context: process.
+ */
+void homa_metrics_log(struct homa_net *hn)
+{
+	struct homa_metrics_snapshot *snap = homa_metrics_snapshot(hn);
+	struct homa_metrics *sum;
+	unsigned int i, row;
+
+	if (!snap)
+		return;
+	/* There is a core 0 always; it takes the sum. */
+	sum = &snap->cores[0].metrics;
+	for (i = 1; i < snap->count; i++) {
+		for (row = 0; row < HOMA_METRIC_ROWS; row++)
+			((u64 *)sum)[row] += ((u64 *)&snap->cores[i].metrics)[row];
+	}
+#define LOG_PROGRESS(kind)						\
+	log_progress(#kind, sum->kind##s_started, sum->kind##s_done,	\
+		     sum->kind##_bytes_started, sum->kind##_bytes_done)
+	LOG_PROGRESS(client_request);
+	LOG_PROGRESS(client_response);
+	LOG_PROGRESS(server_request);
+	LOG_PROGRESS(server_response);
+#undef LOG_PROGRESS
+	kvfree(snap);
+}
+
 /**
  * homa_metrics_net_init() - allocate a host's counters
  * @hn: host

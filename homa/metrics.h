@@ -246,6 +246,7 @@ int homa_metrics_net_init(struct homa_net *hn);
 void homa_metrics_net_exit(struct homa_net *hn);
 
 struct homa_metrics_snapshot *homa_metrics_snapshot(struct homa_net *hn);
+void homa_metrics_log(struct homa_net *hn);
 void homa_metrics_label(struct homa_metric_label *label, unsigned int row);
 
 int homa_proc_net_init(struct homa_net *hn);

@@ -9,7 +9,9 @@
 #define _HOMA_SYSCTL_H
 
 #include <linux/mutex.h>
+#include <linux/types.h>
 
+struct ctl_table;
 struct homa_net;
 
 /* Priority levels, and so entries of priority_map and unsched_cutoffs. */
@@ -88,7 +90,7 @@ struct homa_sysctls {
 	int gro_busy_usecs;
 	int gro_policy;
 	int max_gro_skbs;
-	int *gen3_softirq_cores;  /* NULL: the defaults */
+	int *gen3_softirq_cores;  /* a CPU and 3 targets, for each CPU */
 	int hijack_tcp;
 	int skb_page_frees_per_sec;
 	int skb_page_pool_min_kb;
@@ -100,6 +102,11 @@ struct homa_sysctls {
 	int temp[4];
 	int timeout_resends;
 };
+
+struct ctl_table *homa_sysctl_table_alloc(struct homa_net *hn, size_t *rows);
+
+int homa_sysctl_init(struct homa_net *hn);
+void homa_sysctl_exit(struct homa_net *hn);
 
 int homa_sysctl_net_init(struct homa_net *hn);
 void homa_sysctl_net_exit(struct homa_net *hn);
