@@ -21,7 +21,7 @@ KMAKE = $(MAKE) --no-print-directory -C '$(KDIR)' $(if $(ARCH),ARCH=$(ARCH)) \
 	M='$(CURDIR)/$(BUILD)'
 
 .DEFAULT_GOAL := module
-.PHONY: module module-path modules-locked link-sources tools demo check check-quick \
+.PHONY: module module-path modules-locked link-sources clean-checked tools demo check check-quick \
 	check-full deps install clean help
 
 module: ## build homa.ko; KDIR=dir and ARCH=um pick a kernel other than the running one
@@ -48,6 +48,9 @@ link-sources:
 
 modules-locked: link-sources
 	+@$(KMAKE) modules
+
+clean-checked: # forget a build, so that the next one repeats all its warnings
+	@rm -rf '$(BUILD)'
 
 tools: ## build the user programs into out/bin
 	+@$(MAKE) --no-print-directory -C util OUT='$(CURDIR)/out/bin'

@@ -41,10 +41,10 @@ class Kernel:
                                check=True).stdout
         return re.search(r"^kdir (.+)$", lines, re.M)[1]
 
-    def make(self, *words: str) -> list[str]:
+    def make(self, *words: str, top: Path = TOP) -> list[str]:
         """Return the command that builds the module for this kernel."""
         arch = [f"ARCH={self.arch}"] if self.arch else []
-        return ["make", "-C", str(TOP), "--no-print-directory",
+        return ["make", "-C", str(top), "--no-print-directory",
                 f"KDIR={self.kdir()}", *arch, *words]
 
 
