@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-/* The receive region: where messages lie, and pages in and out. */
+/* The receive region: where messages lie, and pages in and out.
+ *
+ * desc: receive region: layout, pages in and out
+ * lab: --no-topology
+ * flavor: fast@quick debug
+ */
 
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-/* HOMAIOCABORT, HOMAIOCINFO, HOMAIOCFREEZE, and two hosts side by side. */
+/* HOMAIOCABORT, HOMAIOCINFO, HOMAIOCFREEZE, and two hosts side by side.
+ *
+ * desc: ioctls, and two hosts side by side
+ * lab: --no-topology
+ * flavor: fast@quick debug
+ */
 
 #define _GNU_SOURCE
 #include <errno.h>

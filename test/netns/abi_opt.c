@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-/* setsockopt and getsockopt: each errno, alone and with all later ones. */
+/* setsockopt and getsockopt: each errno, alone and with all later ones.
+ *
+ * desc: setsockopt and getsockopt: every errno, in order
+ * lab: --no-topology
+ * flavor: fast@quick debug
+ */
 
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-/* poll and epoll: every row of the state table, and every wake-up. */
+/* poll and epoll: every row of the state table, and every wake-up.
+ *
+ * desc: poll and epoll: states and wake-ups
+ * lab: --no-topology
+ * flavor: fast@quick debug
+ */
 
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 /* recvmsg: each errno alone and with all later ones, what is written back,
  * private and shared responses, signals, shutdown.
+ *
+ * desc: recvmsg: every errno, in order
+ * lab: --no-topology
+ * flavor: fast@quick debug
  */
 
 #define _GNU_SOURCE

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-/* sendmsg: each errno of requests and replies, alone and with all later ones. */
+/* sendmsg: each errno of requests and replies, alone and with all later ones.
+ *
+ * desc: sendmsg: every errno, in order
+ * lab: --no-topology
+ * flavor: fast@quick debug
+ */
 
 #define _GNU_SOURCE
 #include <errno.h>

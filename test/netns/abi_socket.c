@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-/* Sockets, ports and bind: each errno, alone and with all later ones. */
+/* Sockets, ports and bind: each errno, alone and with all later ones.
+ *
+ * desc: sockets, ports and bind: every errno, in order
+ * lab: --no-topology
+ * flavor: fast@quick debug
+ * timeout: 300
+ */
 
 #define _GNU_SOURCE
 #include <errno.h>

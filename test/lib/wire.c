@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Builds, sends and receives packets; see wire.h. */
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ktap.h"
+#include "ns.h"
+#include "wire.h"
+
+#define MAC "\x02\x09\x00\x00\x00"
+#define CLIENT_PORT 0x9000	/* of the peer in w_probe() */
+
+struct wnet wnet;
+
+static const struct {
+	const char *name;
+	int len;
+} types[] = {
+	{ "DATA", 56 }, { "GRANT", 33 }, { "RESEND", 37 },
+	{ "RPC_UNKNOWN", 28 }, { "BUSY", 28 }, { "CUTOFFS", 62 },
+	{ "FREEZE", 28 }, { "NEED_ACK", 28 }, { "ACK", 80 },
+};
+
+int w_header_len(int type)
+{
+	return type >= W_DATA && type <= W_ACK ? types[type - W_DATA].len : 0;
+}
+
+const char *w_type_name(int type)
+{
+	return type >= W_DATA && type <= W_ACK ? types[type - W_DATA].name :
+						 "other";
+}
+
+static void packet_socket(void)
+{
+	int old = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET,
+				    .sll_protocol = htons(ETH_P_ALL) };
+	int size = 16 << 20;
+
+	ns_enter(wnet.peer);
+	wnet.fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
+	addr.sll_ifindex = if_nametoindex("v0");
+	if (wnet.fd < 0 || !addr.sll_ifindex ||
+	    bind(wnet.fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		fprintf(stderr, "# no packet socket: %s\n", strerror(errno));
+		exit(2);
+	}
+	setsockopt(wnet.fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	ns_enter(old);
+	close(old);
+}
+
+void wnet_offloads(bool on)
+{
+	const char *word = on ? "on" : "off";
+
+	ns_run(wnet.host, "ethtool -K v0 tx %s sg %s tso %s gso %s >/dev/null",
+	       word, word, word, word);
+}
+
+void wnet_init(void)
+{
+	wnet.host = ns_new();
+	wnet.peer = ns_new();
+	ns_run(wnet.host, "ip link add v0 type veth peer name v1 && "
+	       "ip link set v1 netns /proc/%d/fd/%d", getpid(), wnet.peer);
+	ns_run(wnet.peer, "ip link set v1 name v0 && "
+	       "echo 1 >/proc/sys/net/ipv6/conf/v0/disable_ipv6 && "
+	       "ip link set v0 address 02:09:00:00:00:02 mtu 9000 up");
+	ns_run(wnet.host, "ip link set v0 address 02:09:00:00:00:01 mtu %d up &&"
+	       "ip addr add 10.9.0.1/24 dev v0 && "
+	       "ip addr add fd09::1/64 dev v0 nodad && "
+	       "for i in 2 3 4; do "
+	       "for a in 10.9.0.$i fd09::$i; do "
+	       "ip neigh add $a lladdr 02:09:00:00:00:02 nud permanent dev v0 "
+	       "|| exit 1; done; done", W_MTU);
+	wnet_offloads(false);
+	packet_socket();
+}
+
+union haddr wnet_peer_addr(int family, int port)
+{
+	return haddr_of(family, family == AF_INET ? "10.9.0.2" : "fd09::2",
+			port);
+}
+
+void put16(struct wpkt *p, int at, uint16_t v)
+{
+	v = htons(v);
+	memcpy(p->b + at, &v, sizeof(v));
+}
+
+void put32(struct wpkt *p, int at, uint32_t v)
+{
+	v = htonl(v);
+	memcpy(p->b + at, &v, sizeof(v));
+}
+
+void put64(struct wpkt *p, int at, uint64_t v)
+{
+	put32(p, at, v >> 32);
+	put32(p, at + 4, v);
+}
+
+uint16_t get16(const struct wpkt *p, int at)
+{
+	return p->b[at] << 8 | p->b[at + 1];
+}
+
+uint32_t get32(const struct wpkt *p, int at)
+{
+	return (uint32_t)get16(p, at) << 16 | get16(p, at + 2);
+}
+
+uint64_t get64(const struct wpkt *p, int at)
+{
+	return (uint64_t)get32(p, at) << 32 | get32(p, at + 4);
+}
+
+void w_make(struct wpkt *p, int family, int type, int sport, int dport,
+	    uint64_t id)
+{
+	memset(p, 0, sizeof(*p) - sizeof(p->b) + 200);
+	p->family = family;
+	p->proto = IPPROTO_HOMA;
+	p->tos = 0xe0;
+	inet_pton(family, family == AF_INET ? "10.9.0.2" : "fd09::2", p->src);
+	inet_pton(family, family == AF_INET ? "10.9.0.1" : "fd09::1", p->dst);
+	p->len = w_header_len(type);
+	put16(p, AT_SPORT, sport);
+	put16(p, AT_DPORT, dport);
+	p->b[AT_TYPE] = type;
+	p->b[AT_DOFF] = type == W_DATA ? 0xe0 : 0x50;
+	p->b[AT_FLAGS] = 0x06;
+	put16(p, AT_URGENT, 0xb97d);
+	put64(p, AT_ID, id);
+}
+
+void w_data(struct wpkt *p, int family, int sport, int dport, uint64_t id,
+	    uint32_t total, uint32_t start, int len, uint32_t seed)
+{
+	char *all = malloc(start + len + 1);
+
+	w_make(p, family, W_DATA, sport, dport, id);
+	p->tos = 0xc0;
+	put32(p, AT_SEQUENCE, start);
+	put32(p, AT_LENGTH, total);
+	put32(p, AT_INCOMING, total);
+	put16(p, AT_VERSION, 1);
+	put32(p, AT_OFFSET, start);
+	payload_fill(all, start + len, seed);
+	memcpy(p->b + AT_DATA, all + start, len);
+	free(all);
+	p->len = AT_DATA + len;
+}
+
+void w_grant(struct wpkt *p, int family, int sport, int dport, uint64_t id,
+	     uint32_t offset, int prio)
+{
+	w_make(p, family, W_GRANT, sport, dport, id);
+	put32(p, AT_GRANT_OFFSET, offset);
+	p->b[AT_GRANT_PRIO] = prio;
+}
+
+void w_resend(struct wpkt *p, int family, int sport, int dport, uint64_t id,
+	      uint32_t offset, uint32_t length, int prio)
+{
+	w_make(p, family, W_RESEND, sport, dport, id);
+	put32(p, AT_RESEND_OFFSET, offset);
+	put32(p, AT_RESEND_LENGTH, length);
+	p->b[AT_RESEND_PRIO] = prio;
+}
+
+static uint32_t sum16(const uint8_t *b, int len, uint32_t sum)
+{
+	for (int i = 0; i < len; i++)
+		sum += b[i] << (i & 1 ? 0 : 8);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* Fills an Ethernet and an IP header; returns their length. */
+static int make_headers(const struct wpkt *p, uint8_t *b)
+{
+	uint8_t *ip = b + 14;
+	uint16_t sum;
+
+	memcpy(b, MAC "\x01" MAC "\x02", 12);
+	if (p->family == AF_INET) {
+		memcpy(b + 12, "\x08\x00", 2);
+		memcpy(ip, (uint8_t[]){ 0x45, p->tos, (p->len + 20) >> 8,
+					p->len + 20, 0, 0, 0x40, 0, 64,
+					p->proto, 0, 0 }, 12);
+		memcpy(ip + 12, p->src, 4);
+		memcpy(ip + 16, p->dst, 4);
+		sum = ~sum16(ip, 20, 0);
+		ip[10] = sum >> 8;
+		ip[11] = sum;
+		return 34;
+	}
+	memcpy(b + 12, "\x86\xdd", 2);
+	memcpy(ip, (uint8_t[]){ 0x60 | p->tos >> 4, p->tos << 4, 0, 0,
+				p->len >> 8, p->len, p->proto, 64 }, 8);
+	memcpy(ip + 8, p->src, 16);
+	memcpy(ip + 24, p->dst, 16);
+	return 54;
+}
+
+void w_send(const struct wpkt *p)
+{
+	static uint8_t frame[70000];
+	int n = make_headers(p, frame);
+
+	memcpy(frame + n, p->b, p->len);
+	ASSERT(send(wnet.fd, frame, n + p->len, 0) == n + p->len,
+	       "cannot send a frame of %d bytes: %s", n + p->len,
+	       strerror(errno));
+}
+
+void w_send_control(int family, int type, int sport, int dport, uint64_t id)
+{
+	static struct wpkt p;
+
+	w_make(&p, family, type, sport, dport, id);
+	w_send(&p);
+}
+
+void w_send_message(int family, int sport, int dport, uint64_t id,
+		    uint32_t total, uint32_t seed, int max)
+{
+	static struct wpkt p;
+
+	for (uint32_t at = 0; at < total; at += max) {
+		int len = total - at < (uint32_t)max ? (int)(total - at) : max;
+
+		w_data(&p, family, sport, dport, id, total, at, len, seed);
+		w_send(&p);
+	}
+}
+
+/* Takes a frame apart; false if it is no Homa packet and no ICMP error. */
+static bool parse(struct wpkt *p, const uint8_t *b, int n)
+{
+	const uint8_t *ip = b + 14;
+	int len;
+
+	if (n >= 34 && b[12] == 0x08 && b[13] == 0x00) {
+		p->family = AF_INET;
+		p->tos = ip[1];
+		p->proto = ip[9];
+		memcpy(p->src, ip + 12, 4);
+		memcpy(p->dst, ip + 16, 4);
+		len = (ip[2] << 8 | ip[3]) - 20;
+		ip += 20;
+	} else if (n >= 54 && b[12] == 0x86 && b[13] == 0xdd) {
+		p->family = AF_INET6;
+		p->tos = ip[0] << 4 | ip[1] >> 4;
+		p->proto = ip[6];
+		memcpy(p->src, ip + 8, 16);
+		memcpy(p->dst, ip + 24, 16);
+		len = ip[4] << 8 | ip[5];
+		ip += 40;
+	} else {
+		return false;
+	}
+	if (len < 1 || ip + len > b + n)
+		return false;
+	p->len = len;
+	memcpy(p->b, ip, len);
+	return p->proto == IPPROTO_HOMA ||
+	       (p->proto == IPPROTO_ICMP && ip[0] == 3) ||
+	       (p->proto == IPPROTO_ICMPV6 && ip[0] == 1);
+}
+
+bool w_recv(struct wpkt *p, int ms)
+{
+	static uint8_t frame[70000];
+	int64_t end = now_ms() + ms;
+	struct sockaddr_ll from;
+	socklen_t fromlen;
+	int n;
+
+	for (;;) {
+		fromlen = sizeof(from);
+		n = recvfrom(wnet.fd, frame, sizeof(frame), MSG_DONTWAIT,
+			     (struct sockaddr *)&from, &fromlen);
+		if (n > 0 && from.sll_pkttype != PACKET_OUTGOING &&
+		    parse(p, frame, n))
+			return true;
+		if (n > 0)
+			continue;
+		if (now_ms() >= end || !readable_within(wnet.fd, end - now_ms()))
+			return false;
+	}
+}
+
+bool w_find(struct wpkt *p, int type, int ms)
+{
+	int64_t end = now_ms() + ms, left;
+
+	while ((left = end - now_ms()) >= 0 && w_recv(p, left))
+		if (p->proto == IPPROTO_HOMA && p->b[AT_TYPE] == type)
+			return true;
+	return false;
+}
+
+void w_expect(struct wpkt *p, int type, int ms)
+{
+	ASSERT(w_find(p, type, ms), "no %s packet within %d ms",
+	       w_type_name(type), ms);
+}
+
+bool w_find_icmp(struct wpkt *p, int ms)
+{
+	int64_t end = now_ms() + ms, left;
+
+	while ((left = end - now_ms()) >= 0 && w_recv(p, left))
+		if (p->proto != IPPROTO_HOMA)
+			return true;
+	return false;
+}
+
+bool w_quiet(int ms)
+{
+	static struct wpkt p;
+
+	if (!w_recv(&p, ms))
+		return true;
+	printf("# unexpected packet: protocol %d %s, %d bytes\n", p.proto,
+	       p.proto == IPPROTO_HOMA ? w_type_name(p.b[AT_TYPE]) : "",
+	       p.len);
+	return false;
+}
+
+void w_drain(void)
+{
+	static struct wpkt p;
+
+	while (w_recv(&p, 0))
+		;
+}
+
+void w_turn(struct wpkt *p)
+{
+	uint8_t addr[16];
+	uint16_t port = get16(p, AT_SPORT);
+
+	memcpy(addr, p->src, 16);
+	memcpy(p->src, p->dst, 16);
+	memcpy(p->dst, addr, 16);
+	put16(p, AT_SPORT, get16(p, AT_DPORT));
+	put16(p, AT_DPORT, port);
+}
+
+bool w_checksum_ok(const struct wpkt *p)
+{
+	int n = p->family == AF_INET ? 4 : 16;
+	uint32_t sum = 6 + p->len;
+
+	sum += sum16(p->src, n, 0) + sum16(p->dst, n, 0);
+	return sum16(p->b, p->len, sum) == 0xffff;
+}
+
+void w_same(const struct wpkt *got, const struct wpkt *want)
+{
+	const char *name = w_type_name(want->b[AT_TYPE]);
+
+	EXPECT_EQ(got->proto, want->proto);
+	EXPECT(!memcmp(got->src, want->src, 16), "%s: source address", name);
+	EXPECT(!memcmp(got->dst, want->dst, 16), "%s: destination", name);
+	EXPECT(got->tos == want->tos, "%s: TOS: got %02x want %02x", name,
+	       got->tos, want->tos);
+	EXPECT(got->len == want->len, "%s: length: got %d want %d", name,
+	       got->len, want->len);
+	EXPECT(w_checksum_ok(got), "%s: checksum %04x is wrong", name,
+	       get16(got, AT_CHECKSUM));
+	for (int i = 0; i < got->len && i < want->len; i++) {
+		if (i == AT_CHECKSUM || i == AT_CHECKSUM + 1)
+			continue;
+		if (!EXPECT(got->b[i] == want->b[i],
+			    "%s: byte %d: got %02x want %02x", name, i,
+			    got->b[i], want->b[i]))
+			return;
+	}
+}
+
+bool w_payload_ok(const struct wpkt *p, uint32_t seed)
+{
+	uint32_t start = get32(p, AT_OFFSET);
+	int len = p->len - AT_DATA;
+	char *all;
+	bool ok;
+
+	if (start == W_IN_SEQUENCE)
+		start = get32(p, AT_SEQUENCE);
+	all = malloc(start + len + 1);
+	payload_fill(all, start + len, seed);
+	ok = !memcmp(all + start, p->b + AT_DATA, len);
+	free(all);
+	return ok;
+}
+
+uint64_t w_new_id(void)
+{
+	static uint64_t next;
+
+	if (!next)
+		next = (uint64_t)getpid() << 32 | 0x1000;
+	next += 2;
+	return next;
+}
+
+void w_probe(const struct hsock *server, int family)
+{
+	int port = hsock_port(server);
+	uint64_t id = w_new_id();
+	static struct wpkt p;
+	struct hmsg m;
+
+	w_drain();
+	w_data(&p, family, CLIENT_PORT, port, id, 10, 0, 10, 1);
+	w_send(&p);
+	ASSERT_RC(hsock_recv_within(server, &m, 0, 1000), 10);
+	EXPECT_EQ(m.args.id, id ^ 1);
+	EXPECT(payload_ok(server, &m, 1), "wrong bytes in the request");
+	hsock_return(server, &m);
+	ASSERT_RC(hsock_reply(server, &m.from, m.args.id, "yes", 3), 0);
+	w_expect(&p, W_DATA, 1000);
+	EXPECT(get64(&p, AT_ID) == (id ^ 1) && p.len == AT_DATA + 3 &&
+	       !memcmp(p.b + AT_DATA, "yes", 3), "wrong response");
+	w_send_control(family, W_ACK, CLIENT_PORT, port, id);
+}
