@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* RPCs over Homa sockets.
+ *
+ * A client port is one socket; its receivers wait in recvmsg() for shared responses.
+ * The completion cookie says which slot a response belongs to, and carries
+ * the request's number as well, so that a stale or wrong cookie is noticed. bpages go back with
+ * the next recvmsg().
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/clock.h"
+#include "../lib/die.h"
+#include "client.h"
+#include "homa_sock.h"
+#include "log.h"
+#include "server.h"
+
+#define SLOT_BITS 16
+
+struct homa_port {
+	struct homa_sock sock;
+	uint8_t *fill;			/* scratch of the sender */
+};
+
+/* A thread that receives; a server's one also sends. */
+struct homa_thread {
+	struct homa_recvmsg_args args;
+	uint8_t *fill;
+};
+
+static int homa_open(struct port *p)
+{
+	struct client *c = p->client;
+	struct homa_port *hp;
+	int i;
+
+	if (p->max > 1 << SLOT_BITS)
+		return fail("--client-max: Homa takes at most %d a port", 1 << SLOT_BITS);
+	hp = xcalloc(1, sizeof(*hp));
+	if (homa_sock_open(&hp->sock, c->servers[0].ss_family, 0, c->o.buf_bpages)) {
+		free(hp);
+		return -1;
+	}
+	if (c->o.verify)
+		hp->fill = xcalloc(1, MSG_MAX_SIZE);
+	for (i = 0; i < p->num_receivers; i++)
+		p->receivers[i].xp = xcalloc(1, sizeof(struct homa_thread));
+	p->xp = hp;
+	return 0;
+}
+
+static void homa_close(struct port *p)
+{
+	struct homa_port *hp = p->xp;
+	int i;
+
+	homa_sock_close(&hp->sock);
+	for (i = 0; i < p->num_receivers; i++)
+		free(p->receivers[i].xp);
+	free(hp->fill);
+	free(hp);
+}
+
+static int homa_send(struct port *p, struct rpc *rpc)
+{
+	struct sockaddr_storage to = client_address(p->client, rpc->server, rpc->server_port);
+	struct homa_sendmsg_args a = {
+		.completion_cookie = rpc->number << SLOT_BITS | (rpc - p->rpcs),
+	};
+	struct homa_port *hp = p->xp;
+	struct msg m;
+
+	client_request(p, rpc, &m);
+	return homa_sock_send(&hp->sock, &to, &a, &m, hp->fill);
+}
+
+/* The RPC that @cookie was given for; NULL if there is no such one. */
+static struct rpc *find_rpc(struct port *p, uint64_t cookie)
+{
+	uint64_t slot = cookie & ((1 << SLOT_BITS) - 1);
+	struct rpc *rpc = &p->rpcs[slot];
+
+	if (slot >= (uint64_t)p->max || !rpc->busy ||
+	    rpc->number != cookie >> SLOT_BITS) {
+		log_line("ERROR: %s client: no request has cookie %#llx",
+			 p->client->exp, (unsigned long long)cookie);
+		return NULL;
+	}
+	return rpc;
+}
+
+static int homa_receive(struct receiver *r)
+{
+	struct homa_thread *t = r->xp;
+	struct port *p = r->port;
+	struct homa_port *hp = p->xp;
+	struct rpc *rpc;
+	uint64_t now;
+	struct msg m;
+	ssize_t n;
+	bool bad;
+
+	t->args.id = 0;
+	n = homa_sock_recv(&hp->sock, &t->args, NULL, 0);
+	if (n < 0 && !t->args.id) {
+		if (n == -ESHUTDOWN)
+			return -1;
+		if (n != -EINTR)
+			die("recvmsg: %s", strerror(-n));
+		return 0;
+	}
+	rpc = find_rpc(p, t->args.completion_cookie);
+	if (!rpc)
+		return 0;
+	rpc->id = t->args.id;
+	if (n < 0) {
+		port_done(p, rpc, -n, NULL, false, clock_ns());
+		return 0;
+	}
+	/* Before the contents are checked: that takes time of its own. */
+	now = clock_ns();
+	bad = homa_sock_parse(&hp->sock, &t->args, n, &m, p->client->o.verify);
+	port_done(p, rpc, 0, &m, bad || n != rpc->resp_size, now);
+	return 0;
+}
+
+static void homa_wake(struct port *p)
+{
+	struct homa_port *hp = p->xp;
+
+	homa_sock_wake(&hp->sock);
+}
+
+static int homa_listen(struct server_port *p)
+{
+	const struct server_opts *o = &p->server->o;
+	struct homa_sock *sock = xcalloc(1, sizeof(*sock));
+	struct homa_thread *t;
+	int i;
+
+	if (homa_sock_open(sock, o->ipv6 ? AF_INET6 : AF_INET, p->number, o->buf_bpages)) {
+		free(sock);
+		return -1;
+	}
+	for (i = 0; i < o->port_threads; i++) {
+		t = xcalloc(1, sizeof(*t));
+		t->fill = xcalloc(1, MSG_MAX_SIZE);
+		p->threads[i].xp = t;
+	}
+	p->xp = sock;
+	return 0;
+}
+
+static void homa_serve(struct server_thread *thread)
+{
+	struct homa_sock *sock = thread->port->xp;
+	bool verify = thread->port->server->o.verify, bad;
+	struct homa_thread *t = thread->xp;
+	struct homa_sendmsg_args reply;
+	struct sockaddr_storage from;
+	struct msg m, response;
+	ssize_t n;
+	int err;
+
+	for (;;) {
+		t->args.id = 0;
+		n = homa_sock_recv(sock, &t->args, &from, 0);
+		if (n == -ESHUTDOWN)
+			return;
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			die("recvmsg: %s", strerror(-n));
+		bad = homa_sock_parse(sock, &t->args, n, &m, verify);
+		server_handle(thread, (struct sockaddr *)&from, t->args.id, &m, bad,
+			      &response);
+		reply = (struct homa_sendmsg_args){ .id = t->args.id };
+		err = homa_sock_send(sock, &from, &reply, &response, t->fill);
+		if (err && err != -ESHUTDOWN)
+			server_unanswered(thread, -err);
+	}
+}
+
+static void homa_hang_up(struct server_port *p)
+{
+	homa_sock_wake(p->xp);
+}
+
+static void homa_unlisten(struct server_port *p)
+{
+	struct homa_thread *t;
+	int i;
+
+	homa_sock_close(p->xp);
+	for (i = 0; i < p->server->o.port_threads; i++) {
+		t = p->threads[i].xp;
+		free(t->fill);
+		free(t);
+	}
+	free(p->xp);
+}
+
+const struct xport xport_homa = {
+	.name = "homa",
+	.first_port = 4000,
+	.open = homa_open,
+	.send = homa_send,
+	.receive = homa_receive,
+	.wake = homa_wake,
+	.close = homa_close,
+	.listen = homa_listen,
+	.serve = homa_serve,
+	.hang_up = homa_hang_up,
+	.unlisten = homa_unlisten,
+};
