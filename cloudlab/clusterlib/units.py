@@ -39,3 +39,11 @@ def duration_label(seconds: float) -> str:
     """1:05 for 65 seconds."""
     whole = int(seconds + 0.5)
     return f"{whole // 60}:{whole % 60:02d}"
+
+
+def parse_ns(text: str) -> int:
+    """Nanoseconds from `500ns`, `2us`, `1.5ms`, `1s`; a bare number means ns."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ns|us|ms|s)?", text.strip().lower())
+    if not match:
+        raise ClusterError(f"'{text}' is not a time: write 500ns, 2us or 1ms", 2)
+    return round(float(match[1]) * {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}[match[2] or "ns"])

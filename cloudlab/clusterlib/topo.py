@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+"""The simulated network: a star of hosts around one switch, as iproute2 batches.
+
+    namespace h1                 namespace sw
+    e0 10.0.0.1 ----- veth ----- p1 --+
+       fd00::1                        br0     and so on for h2 ... hN
+    tbf: the uplink's rate            |
+                                 p2 --+  tbf: the downlink's rate
+                                           prio: 8 bands by DSCP, both families
+                                             netem: all delays, and the buffer
+
+A frame waits for its uplink in the host's qdisc (which holds on to the socket's
+memory, as a network card does), then for all delays of the path in the netem
+of its band at the switch, then for the downlink in order of priority. Losses,
+duplicates and reordering happen on an ifb device where frames enter the
+switch: netem refuses to duplicate beside another netem of the same device.
+Rates count Ethernet's preamble, checksum and gap. A tbf's bucket holds one
+frame, so that the first frame of a burst passes without its transmission time.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .errors import ClusterError
+
+WIRE_OVERHEAD = 24              # preamble 8, checksum 4, gap 12: what skb->len lacks
+ETHERNET_HEADER = 14
+BANDS = 8
+MAX_HOSTS = 200
+IMPAIRED_LIMIT = 100_000        # packets that the impairment may hold; never a cause of drops
+
+
+@dataclass(frozen=True)
+class Star:
+    """A star network; times in ns, sizes in bytes, probabilities in percent."""
+
+    hosts: int = 2
+    rate: float = 25e9          # bits per second of each link
+    mtu: int = 1500
+    host_delay: int = 500       # host to switch, and switch to host
+    switch_delay: int = 1000
+    buffer: int = 2_000_000     # of each band of each downlink, as if all frames were full
+    loss: float = 0.0
+    duplicate: float = 0.0
+    reorder: float = 0.0
+    reorder_delay: int = 20_000
+
+    @property
+    def path_delay(self) -> int:
+        """Delay of a frame from host to host, without any transmission time."""
+        return 2 * self.host_delay + self.switch_delay
+
+    @property
+    def frame(self) -> int:
+        """Bytes of the largest frame on the wire."""
+        return self.mtu + ETHERNET_HEADER + WIRE_OVERHEAD
+
+    @property
+    def limit(self) -> int:
+        """Packets that one band may hold: its buffer, and what the delay holds."""
+        in_flight = self.rate / 8 * self.path_delay * 1e-9 / 84 * self.hosts
+        return max(1, self.buffer // self.frame) + math.ceil(in_flight)
+
+    @property
+    def impaired(self) -> bool:
+        """Whether frames are lost, duplicated or reordered on purpose."""
+        return any((self.loss, self.duplicate, self.reorder))
+
+
+def check(star: Star) -> None:
+    """Refuse what cannot be built, with the reason."""
+    if not 0 <= star.hosts <= MAX_HOSTS:
+        raise ClusterError(f"a cluster has 0 to {MAX_HOSTS} hosts, not {star.hosts}", 2)
+    if not 1280 <= star.mtu <= 65535:
+        raise ClusterError(f"an MTU of {star.mtu} is not in 1280..65535", 2)
+    for name in ("loss", "duplicate", "reorder"):
+        if not 0 <= getattr(star, name) <= 100:
+            raise ClusterError(f"--{name} is a percentage", 2)
+    if star.buffer < 0 or star.rate < 1e6:
+        raise ClusterError("a link has at least 1 Mb/s and a buffer of 0 or more bytes", 2)
+
+
+def mac(host: int) -> str:
+    """Return the hardware address of a host."""
+    return f"02:00:00:00:{host >> 8:02x}:{host & 255:02x}"
+
+
+def usec(time_ns: int) -> str:
+    """Return a time as tc wants it."""
+    return f"{time_ns / 1000:.3f}us"
+
+
+def everyone(star: Star) -> range:
+    """Return the numbers of the hosts."""
+    return range(1, star.hosts + 1)
+
+
+def links(star: Star) -> list[str]:
+    """For `ip -batch` in the initial namespace: namespaces and cables."""
+    lines = ["netns add sw"] + [f"netns add h{i}" for i in everyone(star)]
+    lines += [f"link add e0 netns h{i} address {mac(i)} mtu {star.mtu} type veth"
+              f" peer name p{i} mtu {star.mtu} netns sw" for i in everyone(star)]
+    return lines
+
+
+def switch(star: Star) -> list[str]:
+    """For `ip -n sw -batch`: the bridge and its ports."""
+    lines = ["link set lo up",
+             "link add br0 type bridge stp_state 0 mcast_snooping 0",
+             "link set br0 addrgenmode none up"]
+    lines += [f"link set p{i} master br0 addrgenmode none up" for i in everyone(star)]
+    if star.impaired:
+        for i in everyone(star):
+            lines += [f"link add i{i} type ifb", f"link set i{i} addrgenmode none up"]
+    return lines
+
+
+def forwarding(star: Star) -> list[str]:
+    """For `bridge -n sw -batch`: who is where, so that nothing is ever flooded."""
+    return [line for i in everyone(star) for line in (
+        f"link set dev p{i} learning off flood off",
+        f"fdb replace {mac(i)} dev p{i} master static")]
+
+
+def netem(star: Star) -> str:
+    """Return netem's words for the impairments."""
+    words = []
+    if star.reorder:
+        words.append(f"delay {usec(star.reorder_delay)} reorder {100 - star.reorder:g}%")
+    if star.loss:
+        words.append(f"loss {star.loss:g}%")
+    if star.duplicate:
+        words.append(f"duplicate {star.duplicate:g}%")
+    return " ".join(words)
+
+
+def shaper(star: Star) -> str:
+    """Return tbf's words for a link's rate."""
+    return (f"tbf rate {star.rate:.0f}bit overhead {WIRE_OVERHEAD}"
+            f" burst {star.frame + 16} limit 100m")
+
+
+def downlink(star: Star, host: int) -> list[str]:
+    """Return the queues of one port of the switch."""
+    dev = f"dev p{host}"
+    lines = [f"qdisc add {dev} root handle 1: {shaper(star)}",
+             f"qdisc add {dev} parent 1:1 handle 10: prio bands {BANDS} priomap"
+             + f" {BANDS - 1}" * 16]
+    for band in range(1, BANDS + 1):
+        lines.append(f"qdisc add {dev} parent 10:{band} handle 2{band}: netem"
+                     f" delay {usec(star.path_delay)} limit {star.limit}")
+    for band in range(1, BANDS):
+        match = f"{(BANDS - band) << 5:#x} 0xe0 flowid 10:{band}"
+        lines.append(f"filter add {dev} parent 10: protocol ip prio 1 u32 match ip dsfield {match}")
+        lines.append(f"filter add {dev} parent 10: protocol ipv6 prio 2"
+                     f" u32 match ip6 priority {match}")
+    return lines
+
+
+def impairment(star: Star, host: int) -> list[str]:
+    """Return what sends the frames of one host through its ifb device."""
+    return [f"qdisc add dev i{host} root netem limit {IMPAIRED_LIMIT} {netem(star)}",
+            f"qdisc add dev p{host} handle ffff: ingress",
+            f"filter add dev p{host} parent ffff: protocol all prio 1 matchall"
+            f" action mirred egress redirect dev i{host}"]
+
+
+def switch_queues(star: Star) -> list[str]:
+    """For `tc -n sw -batch`: all queues of the switch."""
+    lines = [line for i in everyone(star) for line in downlink(star, i)]
+    if star.impaired:
+        lines += [line for i in everyone(star) for line in impairment(star, i)]
+    return lines
+
+
+def host(star: Star, number: int) -> list[str]:
+    """For `ip -n hN -batch`: addresses, and where the others are."""
+    lines = ["link set lo up", "link set e0 addrgenmode none up",
+             f"addr add 10.0.0.{number}/24 dev e0",
+             f"addr add fd00::{number:x}/64 dev e0 nodad"]
+    for other in everyone(star):
+        if other != number:
+            for address in (f"10.0.0.{other}", f"fd00::{other:x}"):
+                lines.append(f"neigh add {address} lladdr {mac(other)} dev e0 nud permanent")
+    return lines
+
+
+def uplink(star: Star) -> list[str]:
+    """For `tc -n hN -batch`: the host's own queue."""
+    return [f"qdisc add dev e0 root handle 1: {shaper(star)}"]
+
+
+def batches(star: Star) -> dict[str, list[str]]:
+    """Return every batch by file name; cloudlab/lab/guest knows the names."""
+    files = {"links": links(star), "switch": switch(star), "forwarding": forwarding(star),
+             "switch_queues": switch_queues(star), "uplink": uplink(star)}
+    files.update({f"host{i}": host(star, i) for i in everyone(star)})
+    return files
