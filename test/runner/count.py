@@ -44,15 +44,21 @@ class Ktap:
     def line(self, line: str) -> None:
         """Take one line of output."""
         if match := PLAN.match(line):
-            self.missing[len(match[1])] = int(match[2])
+            self.plan(len(match[1]), int(match[2]))
         elif match := RESULT.match(line):
             self.result(len(match[1]), match[2] == "ok", match[3])
+
+    def plan(self, indent: int, number: int) -> None:
+        """Take a plan, which may come before its results or after them."""
+        left = self.missing.get(indent, 0)
+        self.count.failed += max(left, 0)
+        self.missing[indent] = number + min(left, 0)
 
     def result(self, indent: int, ok: bool, text: str) -> None:
         """Take a result; deeper ones since the last at this depth belong to it."""
         self.finish(indent + 1)
         inner = [self.children.pop(depth) for depth in list(self.children) if depth > indent]
-        self.missing[indent] = self.missing.get(indent, 1) - 1
+        self.missing[indent] = self.missing.get(indent, 0) - 1
         self.children[indent] = self.children.get(indent, False) or not ok
         if inner:
             self.count.failed += not ok and not any(inner)
