@@ -17,6 +17,7 @@ from clusterlib.wire import FRAMINGS, offer_for_load
 from clusterlib.workload import load_workload
 
 WORKLOADS = TOP / "util" / "workloads"
+RPCS = 10000
 SPARE = 1.06        # arrivals are random: aim higher than the number that is wanted at least
 
 
@@ -26,8 +27,8 @@ def add_options(parser: ArgumentParser) -> None:
     add("--cluster", default="sim:8", help="sim:HOSTS: simulated in virtual time (%(default)s)")
     add("-w", "--workload", default="w4", help="w1..w5, starve or a size (%(default)s)")
     add("--load", type=float, default=0.8, help="wire load, fraction of the link (%(default)s)")
-    add("--ms", type=float, help="simulated ms of load (default: what --rpcs needs)")
-    add("--rpcs", type=int, default=10000, help="run at least this many RPCs (%(default)s)")
+    add("--ms", type=float, metavar="T", help="offer load for so long (default: what --rpcs needs)")
+    add("--rpcs", type=int, metavar="N", help=f"run at least this many RPCs ({RPCS} without --ms)")
     add("--seed", type=int, default=1, help="picks the arrivals (%(default)s)")
     add("--link", default="25g", help="rate of every link (%(default)s)")
     add("--mtu", type=int, default=1500, help="of every link (%(default)s)")
@@ -51,9 +52,9 @@ def _check(args: Namespace) -> list:
             raise ClusterError(f"unknown protocol '{protocol}': use {','.join(FRAMINGS)}", 2)
     limits = (("--load", args.load, 0.001, 1), ("--mtu", args.mtu, 1280, 65535),
               ("--rpcs", args.rpcs, 1, 10 ** 8), ("--unloaded", args.unloaded, 1, 1000),
-              ("--ms", args.ms if args.ms is not None else 1, 0.001, 1e6))
+              ("--ms", args.ms, 0.1, 1e6))
     for name, value, low, high in limits:
-        if not low <= value <= high:
+        if value is not None and not low <= value <= high:
             raise ClusterError(f"{name} must be {low:g}..{high:g}, not {value:g}", 2)
     return list(dict.fromkeys(protocols))
 
@@ -64,7 +65,8 @@ def _plan(args: Namespace, protocols: list, hosts: int) -> tuple:
     workload = load_workload(args.workload, WORKLOADS)
     offer = offer_for_load(args.load, link_bps, workload, protocols, args.mtu,
                            6 if args.ipv6 else 4)
-    needed = args.rpcs * SPARE / (offer.rpcs_per_second * hosts) * 1e3
+    rpcs = args.rpcs or (0 if args.ms else RPCS)
+    needed = rpcs * SPARE / (offer.rpcs_per_second * hosts) * 1e3
     ms = math.ceil(max(args.ms or 0, needed) * 1e3) / 1e3
     expected = offer.rpcs_per_second * ms / 1e3
     load = runner.Load(args.workload, offer.gbps, ms, args.seed, 1000 + 4 * math.ceil(expected),
