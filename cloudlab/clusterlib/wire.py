@@ -68,9 +68,12 @@ class Offer:
 
 def offer_for_load(load: float, link_bps: float, workload: Workload, protocols: list,
                    mtu: int = 1500, family: int = 4) -> Offer:
-    """The same payload rate for all protocols: the one with the costliest framing meets `load`."""
-    ratios = {p: wire_ratio(workload, FRAMINGS[p], mtu, family) for p in protocols}
+    """The same payload rate for all protocols: the one with the costliest framing meets `load`.
+
+    The rate does not depend on which of them run, so that separate runs can be compared.
+    """
+    ratios = {p: wire_ratio(workload, FRAMINGS[p], mtu, family) for p in FRAMINGS}
     payload_bps = load * link_bps / (2 * max(ratios.values()))
     gbps = float(f"{payload_bps / 1e9:.6g}")        # what the command line of cp_node carries
-    wire = {p: 2 * gbps * 1e9 * r / link_bps for p, r in ratios.items()}
+    wire = {p: 2 * gbps * 1e9 * r / link_bps for p, r in ratios.items() if p in protocols}
     return Offer(gbps, gbps * 1e9 / 8 / workload.mean, wire)

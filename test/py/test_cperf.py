@@ -42,6 +42,7 @@ def test_offer_meets_the_load_with_the_costliest_framing():
     offer = wire.offer_for_load(0.8, 25e9, w, ["homa", "tcp"], 1500)
     assert offer.wire_load["homa"] == pytest.approx(0.8, rel=1e-5)
     assert offer.wire_load["tcp"] < 0.8
+    assert wire.offer_for_load(0.8, 25e9, w, ["tcp"], 1500).gbps == offer.gbps
     both = 2 * offer.rpcs_per_second * wire.message_wire_bytes(10000, HOMA) * 8
     assert both == pytest.approx(0.8 * 25e9, rel=1e-5)
 
