@@ -231,7 +231,7 @@ struct homa_metric_label {
 
 /* Add n to counter, e.g. homa_metric_add(hn, priority_bytes[prio], len). */
 #define homa_metric_add(hn, counter, n)					\
-	this_cpu_add((hn)->metrics->counter, (n))
+	this_cpu_add((hn)->metrics->counter, (u64)(n))
 #define homa_metric_inc(hn, counter) homa_metric_add(hn, counter, 1)
 
 /* One packet of a valid type went to IP, or was dispatched. */

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Dropping packets: never without a trace. */
+#include "drop.h"
+#include "wire.h"
+
+static void drop_count(struct homa_net *hn, enum homa_drop why)
+{
+	switch (why) {
+#define X(reason, metric) \
+	case reason: \
+		homa_metric_inc(hn, metric); \
+		break;
+	HOMA_DROPS(X)
+#undef X
+	case HOMA_ACCEPTED:
+	case HOMA_CONSUMED:
+	case HOMA_NUM_DROPS:
+		WARN_ON_ONCE(1);
+		break;
+	}
+}
+
+static enum skb_drop_reason drop_reason(enum homa_drop why)
+{
+	switch (why) {
+	case HOMA_DROP_SHORT:
+		return SKB_DROP_REASON_PKT_TOO_SMALL;
+	case HOMA_DROP_NO_SOCKET:
+		return SKB_DROP_REASON_NO_SOCKET;
+	case HOMA_DROP_POLICY:
+		return SKB_DROP_REASON_XFRM_POLICY;
+	case HOMA_DROP_CHECKSUM:
+		return SKB_DROP_REASON_TCP_CSUM;
+	case HOMA_DROP_NO_BUFFERS:
+	case HOMA_DROP_LIMIT:
+		return SKB_DROP_REASON_SOCKET_RCVBUFF;
+	case HOMA_DROP_NO_MEMORY:
+		return SKB_DROP_REASON_NOMEM;
+	default:
+		return SKB_DROP_REASON_NOT_SPECIFIED;
+	}
+}
+
+/**
+ * homa_drop() - drop a received packet
+ * @hn: host that received it
+ * @skb: the packet, beginning with its Homa header
+ * @why: the reason
+ *
+ * Context: any.
+ */
+void homa_drop(struct homa_net *hn, struct sk_buff *skb, enum homa_drop why)
+{
+	const struct homa_common_hdr *h = (struct homa_common_hdr *)skb->data;
+
+	drop_count(hn, why);
+	if (skb_headlen(skb) >= sizeof(*h))
+		tt_event(hn, PACKET_DROPPED, 0,
+			 (u32)be64_to_cpu(h->sender_id) & ~1u, h->type, why);
+	kfree_skb_reason(skb, drop_reason(why));
+}

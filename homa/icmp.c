@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* ICMP errors: what they mean for RPCs.
+ *
+ *	port unreachable	RPCs of the quoted socket with that address and
+ *				port fail with ENOTCONN
+ *	protocol unreachable	RPCs of that socket with that address fail with
+ *				EPROTONOSUPPORT
+ *	packet too big		the route learns the new MTU; nothing fails
+ *	host, net unreachable	may pass, so nothing fails now: an RPC whose
+ *				peer stays away times out
+ *
+ * An error is believed only if it quotes a packet from a port of ours, in
+ * the namespace where it came in, and it reaches no other socket's RPCs.
+ */
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/slab.h>
+#include <net/ip6_route.h>
+#include <net/route.h>
+
+#include "icmp.h"
+#include "rpc.h"
+#include "sock.h"
+#include "wire.h"
+
+/**
+ * struct icmp_error - an error that ends RPCs
+ * @daddr: where the quoted packet went
+ * @dport: port there, or 0: any
+ * @error: negative errno
+ */
+struct icmp_error {
+	struct in6_addr daddr;
+	__be16 dport;
+	int error;
+};
+
+static void icmp_abort(struct homa_sock *hsk, const struct icmp_error *e)
+{
+	struct homa_rpc **rpcs;
+	int i, n;
+
+	n = homa_sock_collect(hsk, &rpcs);
+	for (i = 0; i < n; i++) {
+		struct homa_rpc *rpc = rpcs[i];
+
+		if (ipv6_addr_equal(&rpc->daddr, &e->daddr) &&
+		    (!e->dport || rpc->dport == e->dport)) {
+			spin_lock(&rpc->lock);
+			homa_rpc_abort(rpc, e->error);
+			spin_unlock(&rpc->lock);
+		}
+		homa_rpc_put(rpc);
+	}
+	kfree(rpcs);
+}
+
+/* Finds the socket that sent the quoted packet. */
+static int icmp_apply(struct net *net, const struct homa_common_hdr *h,
+		      struct icmp_error *e, bool ipv4)
+{
+	struct homa_sock *hsk;
+
+	hsk = homa_sock_find(homa_net(net), ntohs(h->sport), ipv4);
+	if (!hsk)
+		return -ENOENT;
+	icmp_abort(hsk, e);
+	return 0;
+}
+
+/**
+ * homa_icmp_v4() - handle an ICMP error
+ * @skb: the quoted packet, beginning with its IP header
+ * @info: extra information, e.g. an MTU
+ *
+ * Context: softirq, RCU read-locked.
+ * Return: 0, or -ENOENT: not ours
+ */
+int homa_icmp_v4(struct sk_buff *skb, u32 info)
+{
+	const struct iphdr *iph = (const struct iphdr *)skb->data;
+	const struct icmphdr *icmp = icmp_hdr(skb);
+	struct net *net = dev_net(skb->dev);
+	struct homa_common_hdr *h;
+	struct icmp_error e = {};
+
+	h = (struct homa_common_hdr *)(skb->data + iph->ihl * 4);
+	if (icmp->type != ICMP_DEST_UNREACH)
+		return 0;
+	ipv6_addr_set_v4mapped(iph->daddr, &e.daddr);
+	switch (icmp->code) {
+	case ICMP_PORT_UNREACH:
+		e.dport = h->dport;
+		e.error = -ENOTCONN;
+		break;
+	case ICMP_PROT_UNREACH:
+		e.error = -EPROTONOSUPPORT;
+		break;
+	case ICMP_FRAG_NEEDED:
+		ipv4_update_pmtu(skb, net, info, 0, IPPROTO_HOMA);
+		return 0;
+	default:
+		return 0;
+	}
+	return icmp_apply(net, h, &e, true);
+}
+
+/**
+ * homa_icmp_v6() - handle an ICMPv6 error
+ * @skb: the quoted packet, beginning with its IPv6 header
+ * @opt: options of the quoted packet
+ * @type: ICMPv6 type
+ * @code: ICMPv6 code
+ * @offset: of the Homa header in @skb
+ * @info: extra information, e.g. an MTU
+ *
+ * Context: softirq, RCU read-locked.
+ * Return: 0, or -ENOENT: not ours
+ */
+int homa_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
+		 u8 code, int offset, __be32 info)
+{
+	const struct ipv6hdr *iph = (const struct ipv6hdr *)skb->data;
+	struct homa_common_hdr *h =
+		(struct homa_common_hdr *)(skb->data + offset);
+	struct net *net = dev_net(skb->dev);
+	struct icmp_error e = { .daddr = iph->daddr };
+
+	if (type == ICMPV6_PKT_TOOBIG) {
+		ip6_update_pmtu(skb, net, info, skb->dev->ifindex, 0,
+				sock_net_uid(net, NULL));
+		return 0;
+	}
+	if (!pskb_may_pull(skb, offset + 4))
+		return 0;
+	h = (struct homa_common_hdr *)(skb->data + offset);
+	if (type == ICMPV6_DEST_UNREACH && code == ICMPV6_PORT_UNREACH) {
+		e.dport = h->dport;
+		e.error = -ENOTCONN;
+	} else if (type == ICMPV6_PARAMPROB && code == ICMPV6_UNK_NEXTHDR) {
+		e.error = -EPROTONOSUPPORT;
+	} else {
+		return 0;
+	}
+	return icmp_apply(net, h, &e, false);
+}

@@ -1,0 +1,652 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Incoming packets: from IP to the handler of their type.
+ *
+ *	IP -> check header -> find socket -> check policy and role
+ *	   -> find RPC, lock it -> handler -> unlock -> send what came of it
+ *
+ * Everything in a packet is hostile. It is checked here, once, before any
+ * state changes. A packet may act on an RPC only if its source address and
+ * port, the socket and the id all fit. Handlers are called from a table, one
+ * for each type; they say what became of the packet, and each packet that is
+ * dropped is counted under its reason.
+ */
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <net/icmp.h>
+#include <net/ip.h>
+#include <net/ip6_checksum.h>
+#include <net/protocol.h>
+#include <net/xfrm.h>
+
+#include "drop.h"
+#include "grant.h"
+#include "icmp.h"
+#include "input.h"
+#include "output.h"
+#include "prio.h"
+#include "rpc.h"
+#include "sock.h"
+#include "timer.h"
+#include "tomb.h"
+
+/**
+ * struct homa_rx - a packet on its way through this file
+ * @hn: host that received it
+ * @hsk: socket it is for; a reference is held
+ * @skb: the packet, beginning with its Homa header
+ * @h: its header; as much as its type needs is linear
+ * @path: where an answer would go; @path.id is the RPC id as known here
+ * @peer: key of the sender
+ * @txq: packets to be sent when no lock is held
+ * @grants: grants to be sent when no lock is held
+ */
+struct homa_rx {
+	struct homa_net *hn;
+	struct homa_sock *hsk;
+	struct sk_buff *skb;
+	struct homa_common_hdr *h;
+	struct homa_path path;
+	struct homa_peer_key peer;
+	struct sk_buff_head txq;
+	struct homa_grant_batch grants;
+};
+
+/**
+ * struct homa_rx_type - how to treat a type of packet
+ * @min_length: of its header
+ * @roles: who may send it
+ * @known: handles it if there is an RPC, which is locked
+ * @unknown: handles it if there is none; NULL: it is dropped
+ */
+struct homa_rx_type {
+	u32 min_length;
+	enum {
+		FROM_CLIENT = 1,
+		FROM_SERVER = 2,
+		FROM_BOTH = 3,
+	} roles;
+	enum homa_drop (*known)(struct homa_rx *rx, struct homa_rpc *rpc);
+	enum homa_drop (*unknown)(struct homa_rx *rx);
+};
+
+static u32 rx_trace_id(const struct homa_rx *rx)
+{
+	return (u32)rx->path.id & ~1u;
+}
+
+static u32 rx_trace_peer(const struct homa_rx *rx)
+{
+	return tt_addr6(&rx->path.daddr);
+}
+
+/* Offset in the message of a DATA packet's first byte, in either form. */
+static u32 data_offset(const struct homa_data_hdr *h)
+{
+	if (h->offset == htonl(HOMA_OFFSET_IN_SEQUENCE))
+		return ntohl(h->common.sequence);
+	return ntohl(h->offset);
+}
+
+static enum homa_drop data_check(const struct homa_rx *rx)
+{
+	const struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
+	u32 length = ntohl(h->message_length);
+	u32 size = rx->skb->len - sizeof(*h);
+	u32 offset = data_offset(h);
+
+	if (!length || length > HOMA_MAX_MESSAGE_LENGTH || !size)
+		return HOMA_DROP_LENGTH;
+	if (offset >= length || size > length - offset)
+		return HOMA_DROP_OFFSET;
+	return HOMA_CONSUMED;
+}
+
+/* The client needs nothing more of this RPC. */
+static void rpc_acked(struct homa_rpc *rpc)
+{
+	lockdep_assert_held(&rpc->lock);
+	if (rpc->state == HOMA_OUTGOING)
+		homa_rpc_end(rpc);
+}
+
+/* Handles an acknowledgment that came along with something else. */
+static void ack_process(struct homa_rx *rx, const struct homa_ack *ack)
+{
+	struct homa_sock *hsk;
+	struct homa_rpc *rpc = NULL;
+	u64 id = homa_local_id(ack->client_id);
+
+	if (!ack->client_id || homa_id_is_client(id))
+		return;
+	rcu_read_lock();
+	hsk = homa_sock_find(rx->hn, ntohs(ack->server_port),
+			     ipv6_addr_v4mapped(&rx->path.daddr));
+	if (hsk)
+		rpc = homa_rpc_find_any_port(hsk, &rx->path.daddr, id);
+	rcu_read_unlock();
+	if (!rpc)
+		return;
+	spin_lock(&rpc->lock);
+	rpc_acked(rpc);
+	spin_unlock(&rpc->lock);
+	homa_rpc_put(rpc);
+}
+
+/* Tells a sender that has old cutoffs the current ones, once a jiffy. */
+static void data_check_cutoffs(struct homa_rx *rx, struct homa_rpc *rpc,
+			       __be16 version)
+{
+	u16 ours = READ_ONCE(rx->hn->sysctl.cutoff_version);
+	struct homa_cutoffs_hdr h = {};
+
+	if (ntohs(version) == ours ||
+	    READ_ONCE(rpc->peer->cutoffs_sent) == jiffies)
+		return;
+	WRITE_ONCE(rpc->peer->cutoffs_sent, jiffies);
+	homa_prio_fill_cutoffs(rx->hn, &h);
+	homa_output_control(rpc, HOMA_CUTOFFS, &h, sizeof(h), &rx->txq);
+	tt_event(rx->hn, CUTOFFS_SENT, rx_trace_peer(rx), ours);
+}
+
+/* First packet of the response: the request has arrived. */
+static void data_start_response(struct homa_rpc *rpc, u32 length, u32 incoming)
+{
+	rpc->out.num_resends = 0;
+	rpc->out.granted = rpc->out.next;
+	homa_rpc_set_state(rpc, HOMA_INCOMING);
+	homa_msgin_start(rpc, length, incoming);
+}
+
+static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
+{
+	struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
+	u32 length = rx->skb->len - sizeof(*h);
+	u32 offset = data_offset(h);
+	bool retransmit = h->retransmit;
+	enum homa_drop drop;
+
+	if (ntohl(h->message_length) != rpc->in.length)
+		return HOMA_DROP_LENGTH;
+	homa_timer_heard(rpc);
+	data_check_cutoffs(rx, rpc, h->cutoff_version);
+	__skb_pull(rx->skb, sizeof(*h));
+	drop = homa_msgin_add(rpc, rx->skb, offset, length, retransmit);
+	if (drop != HOMA_ACCEPTED) {
+		__skb_push(rx->skb, sizeof(*h));
+		return drop;
+	}
+	homa_grant_update(rpc, &rx->grants);
+	if (homa_msgin_complete(&rpc->in))
+		homa_rpc_ready(rpc);
+	else
+		homa_timer_wait(rpc);
+	return HOMA_ACCEPTED;
+}
+
+static enum homa_drop data_known(struct homa_rx *rx, struct homa_rpc *rpc)
+{
+	struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
+	bool client = homa_is_client(rpc);
+
+	if (rpc->state == HOMA_OUTGOING && client)
+		data_start_response(rpc, ntohl(h->message_length),
+				    ntohl(h->incoming));
+	else if (rpc->state == HOMA_INCOMING && rpc->in.length < 0)
+		homa_msgin_start(rpc, ntohl(h->message_length),
+				 ntohl(h->incoming));
+	if (rpc->state != HOMA_INCOMING)
+		return h->retransmit ? HOMA_DROP_RESENT_DUPLICATE :
+				       HOMA_DROP_DUPLICATE;
+	return data_add(rx, rpc);
+}
+
+/* First packet of a request: makes the server RPC. */
+static enum homa_drop data_unknown(struct homa_rx *rx)
+{
+	struct homa_rpc *rpc;
+	enum homa_drop drop;
+	int err;
+
+	if (homa_id_is_client(rx->path.id))
+		return HOMA_DROP_UNKNOWN_RPC;
+	if (homa_tomb_find(rx->hn, &(struct homa_rpc_key){
+				.addr = rx->path.daddr, .id = rx->path.id },
+			   rx->path.dport))
+		return HOMA_DROP_EXECUTED;
+	if (!smp_load_acquire(&rx->hsk->rcvbuf))	/* see msgin_reserve() */
+		return HOMA_DROP_CANT_CREATE;
+	rpc = homa_rpc_alloc(rx->hsk, &rx->peer, rx->path.dport, rx->path.id,
+			     GFP_ATOMIC | __GFP_NOWARN);
+	if (!rpc)
+		return HOMA_DROP_CANT_CREATE;
+	rpc->saddr = rx->path.saddr;
+
+	spin_lock(&rpc->lock);
+	err = homa_rpc_publish(rpc);
+	if (!err)
+		drop = data_known(rx, rpc);
+	else if (err == -EEXIST)
+		drop = HOMA_DROP_DUPLICATE;	/* another core was faster */
+	else if (err == -ENOBUFS)
+		drop = HOMA_DROP_LIMIT;
+	else
+		drop = HOMA_DROP_CANT_CREATE;
+	spin_unlock(&rpc->lock);
+	homa_rpc_put(rpc);
+	return drop;
+}
+
+static enum homa_drop grant_known(struct homa_rx *rx, struct homa_rpc *rpc)
+{
+	struct homa_grant_hdr *h = (struct homa_grant_hdr *)rx->h;
+
+	if (rpc->state != HOMA_OUTGOING)
+		return HOMA_DROP_STATE;
+	homa_timer_heard(rpc);
+	homa_msgout_grant(rpc, ntohl(h->offset),
+			  homa_prio_clamp(rx->hn, h->priority), &rx->txq);
+	return HOMA_CONSUMED;
+}
+
+static void send_busy(struct homa_rx *rx, struct homa_rpc *rpc)
+{
+	struct homa_common_hdr h = {};
+
+	homa_output_control(rpc, HOMA_BUSY, &h, sizeof(h), &rx->txq);
+	tt_event(rx->hn, BUSY_SENT, rx_trace_id(rx), rx_trace_peer(rx));
+}
+
+static enum homa_drop resend_known(struct homa_rx *rx, struct homa_rpc *rpc)
+{
+	struct homa_resend_hdr *h = (struct homa_resend_hdr *)rx->h;
+	u32 offset = ntohl(h->offset);
+	u32 length = ntohl(h->length);
+
+	tt_event(rx->hn, RESEND_RCVD, rx_trace_id(rx), offset, length,
+		 h->priority);
+	if (rpc->state != HOMA_OUTGOING) {
+		send_busy(rx, rpc);
+		return HOMA_CONSUMED;
+	}
+	if (!length || offset >= rpc->out.length)
+		return HOMA_DROP_OFFSET;
+	homa_timer_heard(rpc);
+	if (!homa_msgout_resend(rpc, offset, length,
+				homa_prio_clamp(rx->hn, h->priority),
+				&rx->txq))
+		send_busy(rx, rpc);
+	return HOMA_CONSUMED;
+}
+
+static enum homa_drop resend_unknown(struct homa_rx *rx)
+{
+	struct homa_common_hdr h = {};
+
+	if (!homa_id_is_client(rx->path.id) &&
+	    homa_tomb_find(rx->hn, &(struct homa_rpc_key){
+				.addr = rx->path.daddr, .id = rx->path.id },
+			   rx->path.dport))
+		return HOMA_DROP_EXECUTED;
+	homa_output_reply(rx->hsk, &rx->path, HOMA_RPC_UNKNOWN, &h, sizeof(h),
+			  &rx->txq);
+	tt_event(rx->hn, UNKNOWN_SENT, rx_trace_id(rx), rx_trace_peer(rx));
+	return HOMA_CONSUMED;
+}
+
+/* The peer does not have the RPC. A client begins again: the server never
+ * got the request, or it would remember it (see tomb.c). A server's client
+ * is gone.
+ */
+static enum homa_drop unknown_known(struct homa_rx *rx, struct homa_rpc *rpc)
+{
+	tt_event(rx->hn, UNKNOWN_RCVD, rx_trace_id(rx), rx_trace_peer(rx));
+	if (rpc->state != HOMA_OUTGOING)
+		return HOMA_DROP_STATE;
+	if (!homa_is_client(rpc)) {
+		homa_metric_inc(rx->hn, server_rpcs_unknown);
+		homa_rpc_end(rpc);
+		return HOMA_CONSUMED;
+	}
+	if (!rpc->out.next)
+		return HOMA_DROP_STATE;
+	tt_event(rx->hn, RPC_RESTART, rx_trace_id(rx), rx_trace_peer(rx));
+	homa_metric_inc(rx->hn, rpc_restarts);
+	homa_msgout_resend(rpc, 0, rpc->out.next, homa_prio_unsched(rpc),
+			   &rx->txq);
+	return HOMA_CONSUMED;
+}
+
+static enum homa_drop busy_known(struct homa_rx *rx, struct homa_rpc *rpc)
+{
+	tt_event(rx->hn, BUSY_RCVD, rx_trace_id(rx), rx_trace_peer(rx));
+	homa_timer_heard(rpc);
+	return HOMA_CONSUMED;
+}
+
+static enum homa_drop cutoffs_any(struct homa_rx *rx)
+{
+	struct homa_cutoffs_hdr *h = (struct homa_cutoffs_hdr *)rx->h;
+	struct homa_peer *peer = homa_peer_find(rx->hn, &rx->peer);
+	int i;
+
+	/* Of no interest from hosts that we have nothing to do with. */
+	if (!peer)
+		return HOMA_DROP_UNKNOWN_RPC;
+	spin_lock(&peer->lock);
+	for (i = 1; i < HOMA_MAX_PRIORITIES; i++)
+		WRITE_ONCE(peer->cutoffs[i], min_t(u32, INT_MAX,
+						   ntohl(h->cutoffs[i])));
+	WRITE_ONCE(peer->cutoffs[0], INT_MAX);
+	WRITE_ONCE(peer->cutoff_version, h->version);
+	spin_unlock(&peer->lock);
+	homa_peer_put(peer);
+	tt_event(rx->hn, CUTOFFS_RCVD, rx_trace_peer(rx), ntohs(h->version));
+	return HOMA_CONSUMED;
+}
+
+static enum homa_drop cutoffs_known(struct homa_rx *rx, struct homa_rpc *rpc)
+{
+	return cutoffs_any(rx);
+}
+
+static enum homa_drop need_ack_unknown(struct homa_rx *rx)
+{
+	struct homa_peer *peer = homa_peer_find(rx->hn, &rx->peer);
+
+	tt_event(rx->hn, NEED_ACK_RCVD, rx_trace_id(rx), rx_trace_peer(rx));
+	homa_output_ack(rx->hsk, &rx->path, peer, &rx->txq);
+	if (peer)
+		homa_peer_put(peer);
+	return HOMA_CONSUMED;
+}
+
+static enum homa_drop need_ack_known(struct homa_rx *rx, struct homa_rpc *rpc)
+{
+	if (rpc->state == HOMA_INCOMING && homa_msgin_complete(&rpc->in))
+		return need_ack_unknown(rx);
+	tt_event(rx->hn, NEED_ACK_RCVD, rx_trace_id(rx), rx_trace_peer(rx));
+	homa_timer_heard(rpc);
+	homa_msgin_request_missing(rpc, &rx->txq);
+	return HOMA_CONSUMED;
+}
+
+/* The records of an ACK; done after the RPC's lock has been dropped. */
+static enum homa_drop ack_unknown(struct homa_rx *rx)
+{
+	struct homa_ack_hdr *h = (struct homa_ack_hdr *)rx->h;
+	int i, n = min_t(int, ntohs(h->num_acks), HOMA_MAX_ACKS);
+
+	tt_event(rx->hn, ACK_RCVD, rx_trace_id(rx), rx_trace_peer(rx), n);
+	for (i = 0; i < n; i++)
+		ack_process(rx, &h->acks[i]);
+	return HOMA_CONSUMED;
+}
+
+static enum homa_drop ack_known(struct homa_rx *rx, struct homa_rpc *rpc)
+{
+	if (rpc->state != HOMA_OUTGOING)
+		return HOMA_DROP_STATE;
+	rpc_acked(rpc);
+	return HOMA_CONSUMED;
+}
+
+/* Anybody can send a FREEZE; the administrator decides whether it works. */
+static enum homa_drop freeze_any(struct homa_rx *rx)
+{
+	if (!READ_ONCE(rx->hn->sysctl.accept_freeze))
+		return HOMA_DROP_POLICY;
+	tt_event(rx->hn, FREEZE_RCVD, rx_trace_peer(rx),
+		 ntohs(rx->path.dport));
+	tt_freeze(&rx->hn->tt);
+	return HOMA_CONSUMED;
+}
+
+static const struct homa_rx_type rx_types[HOMA_NUM_TYPES] = {
+#define TYPE(t, ...) [HOMA_##t - HOMA_FIRST_TYPE] = { __VA_ARGS__ }
+	TYPE(DATA, sizeof(struct homa_data_hdr), FROM_BOTH, data_known,
+	     data_unknown),
+	TYPE(GRANT, sizeof(struct homa_grant_hdr), FROM_BOTH, grant_known),
+	TYPE(RESEND, sizeof(struct homa_resend_hdr), FROM_BOTH, resend_known,
+	     resend_unknown),
+	TYPE(RPC_UNKNOWN, sizeof(struct homa_common_hdr), FROM_BOTH,
+	     unknown_known),
+	TYPE(BUSY, sizeof(struct homa_common_hdr), FROM_BOTH, busy_known),
+	TYPE(CUTOFFS, sizeof(struct homa_cutoffs_hdr), FROM_BOTH,
+	     cutoffs_known, cutoffs_any),
+	TYPE(FREEZE, sizeof(struct homa_common_hdr), FROM_BOTH),
+	TYPE(NEED_ACK, sizeof(struct homa_common_hdr), FROM_SERVER,
+	     need_ack_known, need_ack_unknown),
+	TYPE(ACK, sizeof(struct homa_ack_hdr), FROM_CLIENT, ack_known,
+	     ack_unknown),
+#undef TYPE
+};
+
+static const struct homa_rx_type *rx_type(const struct homa_rx *rx)
+{
+	return &rx_types[rx->h->type - HOMA_FIRST_TYPE];
+}
+
+/* Makes the header linear and checks its length. */
+static enum homa_drop rx_check_header(struct homa_rx *rx)
+{
+	struct sk_buff *skb = rx->skb;
+	u32 min_length;
+
+	if (!pskb_may_pull(skb, sizeof(struct homa_common_hdr)))
+		return HOMA_DROP_SHORT;
+	rx->h = (struct homa_common_hdr *)skb->data;
+	if (rx->h->type < HOMA_FIRST_TYPE || rx->h->type > HOMA_LAST_TYPE)
+		return HOMA_DROP_TYPE;
+	min_length = rx_type(rx)->min_length;
+	if (!pskb_may_pull(skb, min_length))
+		return HOMA_DROP_SHORT;
+	rx->h = (struct homa_common_hdr *)skb->data;
+	if (rx->h->type == HOMA_DATA)
+		return data_check(rx);
+	return HOMA_CONSUMED;
+}
+
+static bool rx_checksum_ok(const struct homa_rx *rx)
+{
+	struct sk_buff *skb = rx->skb;
+	__wsum pseudo;
+
+	/* Local packets, and those that a device has checked. */
+	if (skb->ip_summed == CHECKSUM_PARTIAL || skb_csum_unnecessary(skb))
+		return true;
+	if (ipv6_addr_v4mapped(&rx->path.daddr))
+		pseudo = csum_tcpudp_nofold(rx->path.daddr.s6_addr32[3],
+					    rx->path.saddr.s6_addr32[3],
+					    skb->len, IPPROTO_TCP, 0);
+	else
+		pseudo = ~csum_unfold(csum_ipv6_magic(&rx->path.daddr,
+						      &rx->path.saddr, skb->len,
+						      IPPROTO_TCP, 0));
+	return !csum_fold(skb_checksum(skb, 0, skb->len, pseudo));
+}
+
+/* Who sent the packet to whom. */
+static enum homa_drop rx_parse(struct homa_rx *rx)
+{
+	struct sk_buff *skb = rx->skb;
+	struct homa_path *path = &rx->path;
+
+	if (skb->pkt_type != PACKET_HOST)
+		return HOMA_DROP_ADDRESS;
+	if (ip_hdr(skb)->version == 4) {
+		ipv6_addr_set_v4mapped(ip_hdr(skb)->saddr, &path->daddr);
+		ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr, &path->saddr);
+	} else {
+		path->daddr = ipv6_hdr(skb)->saddr;
+		path->saddr = ipv6_hdr(skb)->daddr;
+		if (ipv6_addr_is_multicast(&path->saddr) ||
+		    ipv6_addr_v4mapped(&path->daddr))
+			return HOMA_DROP_ADDRESS;
+		if (ipv6_addr_type(&path->daddr) & IPV6_ADDR_LINKLOCAL)
+			path->oif = inet6_iif(skb);
+	}
+	path->dport = rx->h->sport;
+	path->id = homa_local_id(rx->h->sender_id);
+	rx->peer.addr = path->daddr;
+	rx->peer.scope = path->oif;
+	return path->dport ? HOMA_CONSUMED : HOMA_DROP_ADDRESS;
+}
+
+static void rx_unreachable(struct sk_buff *skb)
+{
+	if (ip_hdr(skb)->version == 4)
+		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
+	else
+		icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH, 0);
+}
+
+/* Finds the socket, with a reference, if it wants such a packet. */
+static enum homa_drop rx_find_socket(struct homa_rx *rx)
+{
+	bool ipv4 = ip_hdr(rx->skb)->version == 4;
+	struct homa_sock *hsk;
+	struct sock *sk;
+
+	hsk = homa_sock_find(rx->hn, ntohs(rx->h->dport), ipv4);
+	if (!hsk || (!homa_id_is_client(rx->path.id) &&
+		     !READ_ONCE(hsk->is_server)))
+		return HOMA_DROP_NO_SOCKET;
+	sk = homa_sock_sk(hsk);
+	if (!refcount_inc_not_zero(&sk->sk_refcnt))
+		return HOMA_DROP_NO_SOCKET;
+	rx->hsk = hsk;
+	if (ipv4 ? !xfrm4_policy_check(sk, XFRM_POLICY_IN, rx->skb) :
+		   !xfrm6_policy_check(sk, XFRM_POLICY_IN, rx->skb))
+		return HOMA_DROP_POLICY;
+	return HOMA_CONSUMED;
+}
+
+/* Calls the handler of the packet's type. */
+static enum homa_drop rx_dispatch(struct homa_rx *rx)
+{
+	bool from_client = !homa_id_is_client(rx->path.id);
+	const struct homa_rx_type *type = rx_type(rx);
+	struct homa_ack ack = {};
+	enum homa_drop drop;
+	struct homa_rpc *rpc;
+	bool is_ack = rx->h->type == HOMA_ACK;
+
+	if (!(type->roles & (from_client ? FROM_CLIENT : FROM_SERVER)))
+		return HOMA_DROP_ROLE;
+	if (rx->h->type == HOMA_DATA)
+		ack = ((struct homa_data_hdr *)rx->h)->ack;
+	homa_metric_rcvd(rx->hn, rx->h->type);
+
+	rpc = homa_rpc_find(rx->hsk, &rx->path.daddr, rx->path.dport,
+			    rx->path.id);
+	if (rpc) {
+		spin_lock(&rpc->lock);
+		if (rpc->state == HOMA_DEAD || rpc->error)
+			drop = HOMA_DROP_UNKNOWN_RPC;
+		else
+			drop = type->known(rx, rpc);
+		spin_unlock(&rpc->lock);
+		homa_rpc_put(rpc);
+		if (is_ack)
+			ack_unknown(rx);
+	} else if (type->unknown) {
+		drop = type->unknown(rx);
+	} else {
+		drop = HOMA_DROP_UNKNOWN_RPC;
+	}
+	if (ack.client_id)
+		ack_process(rx, &ack);
+	return drop;
+}
+
+static enum homa_drop rx_handle(struct homa_rx *rx)
+{
+	enum homa_drop drop;
+
+	drop = rx_check_header(rx);
+	if (drop == HOMA_CONSUMED)
+		drop = rx_parse(rx);
+	if (drop != HOMA_CONSUMED)
+		return drop;
+	if (READ_ONCE(rx->hn->sysctl.verify_checksum) && !rx_checksum_ok(rx))
+		return HOMA_DROP_CHECKSUM;
+	if (rx->h->type == HOMA_FREEZE)
+		return freeze_any(rx);
+	drop = rx_find_socket(rx);
+	if (drop == HOMA_DROP_NO_SOCKET)
+		rx_unreachable(rx->skb);
+	if (drop != HOMA_CONSUMED)
+		return drop;
+	return rx_dispatch(rx);
+}
+
+/* Entry from IP; bottom halves are off, RCU is read-locked. */
+static int homa_rcv(struct sk_buff *skb)
+{
+	struct homa_rx rx = {
+		.hn = homa_net(dev_net(skb->dev)),
+		.skb = skb,
+	};
+	enum homa_drop drop;
+
+	if (!READ_ONCE(rx.hn->live)) {
+		kfree_skb(skb);		/* no metrics any more */
+		return 0;
+	}
+	__skb_queue_head_init(&rx.txq);
+	homa_metric_inc(rx.hn, softirq_calls);
+	drop = rx_handle(&rx);
+	homa_output_flush(&rx.txq);
+	homa_grant_flush(&rx.grants);
+	if (drop == HOMA_CONSUMED)
+		consume_skb(skb);
+	else if (drop != HOMA_ACCEPTED)
+		homa_drop(rx.hn, skb, drop);
+	if (rx.hsk)
+		sock_put(homa_sock_sk(rx.hsk));
+	return 0;
+}
+
+static const struct net_protocol homa_protocol = {
+	.handler = homa_rcv,
+	.err_handler = homa_icmp_v4,
+	.no_policy = 1,		/* checked for the socket, see above */
+};
+
+static const struct inet6_protocol homa_v6_protocol = {
+	.handler = homa_rcv,
+	.err_handler = homa_icmp_v6,
+	.flags = INET6_PROTO_NOPOLICY | INET6_PROTO_FINAL,
+};
+
+/**
+ * homa_input_register() - begin to take packets from IP
+ *
+ * Context: process.
+ * Return: 0 or a negative errno
+ */
+int homa_input_register(void)
+{
+	int err;
+
+	err = inet_add_protocol(&homa_protocol, IPPROTO_HOMA);
+	if (err)
+		return err;
+	err = inet6_add_protocol(&homa_v6_protocol, IPPROTO_HOMA);
+	if (err)
+		inet_del_protocol(&homa_protocol, IPPROTO_HOMA);
+	return err;
+}
+
+/**
+ * homa_input_unregister() - take no more packets from IP
+ *
+ * Waits until none is being handled.
+ *
+ * Context: process, sleeps.
+ */
+void homa_input_unregister(void)
+{
+	inet6_del_protocol(&homa_v6_protocol, IPPROTO_HOMA);
+	inet_del_protocol(&homa_protocol, IPPROTO_HOMA);
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* ioctl(2): abort RPCs, report on a socket, freeze the timetrace. */
+#include <linux/capability.h>
+#include <linux/net.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <net/inet_common.h>
+
+#include "ioctl.h"
+#include "rpc.h"
+#include "sock.h"
+#include "wire.h"
+
+/* Ends an RPC (error 0), or lets recvmsg(2) return an error for it. */
+static void abort_rpc(struct homa_rpc *rpc, int error)
+{
+	spin_lock_bh(&rpc->lock);
+	if (error)
+		homa_rpc_fail(rpc, -error);
+	else
+		homa_rpc_end(rpc);
+	spin_unlock_bh(&rpc->lock);
+}
+
+static int abort_all(struct homa_sock *hsk, int error)
+{
+	struct homa_rpc **rpcs;
+	int i, n;
+
+	n = homa_sock_collect(hsk, &rpcs);
+	for (i = 0; i < n; i++) {
+		if (homa_is_client(rpcs[i]))
+			abort_rpc(rpcs[i], error);
+		homa_rpc_put(rpcs[i]);
+	}
+	kfree(rpcs);
+	return min(n, 0);
+}
+
+static int ioctl_abort(struct homa_sock *hsk, void __user *arg)
+{
+	struct homa_abort_args args;
+	struct homa_rpc *rpc;
+
+	if (copy_from_user(&args, arg, sizeof(args)))
+		return homa_sock_error(hsk, -EFAULT,
+				       "cannot read homa_abort_args");
+	if (args._pad1 || args._pad2[0] || args._pad2[1])
+		return homa_sock_error(hsk, -EINVAL, "padding is not 0");
+	if (args.error > MAX_ERRNO)
+		return homa_sock_error(hsk, -EINVAL, "error is not an errno");
+	if (!args.id)
+		return abort_all(hsk, args.error);
+	rpc = homa_rpc_find_client(hsk, args.id);
+	if (!rpc)
+		return homa_sock_error(hsk, -EINVAL, "no RPC with this id");
+	abort_rpc(rpc, args.error);
+	homa_rpc_put(rpc);
+	return 0;
+}
+
+static void info_peer(const struct homa_rpc *rpc, struct homa_rpc_info *info)
+{
+	if (rpc->hsk->inet.sk.sk_family == AF_INET) {
+		info->peer.in4.sin_family = AF_INET;
+		info->peer.in4.sin_port = rpc->dport;
+		info->peer.in4.sin_addr.s_addr = rpc->daddr.s6_addr32[3];
+		return;
+	}
+	info->peer.in6.sin6_family = AF_INET6;
+	info->peer.in6.sin6_port = rpc->dport;
+	info->peer.in6.sin6_addr = rpc->daddr;
+	info->peer.in6.sin6_scope_id = rpc->oif;
+}
+
+static u16 info_flags(const struct homa_rpc *rpc)
+{
+	u16 flags = 0;
+
+	if (rpc->in.length >= 0 && !rpc->in.has_bpages)
+		flags |= HOMA_RPC_BUF_STALL;
+	if (rpc->private)
+		flags |= HOMA_RPC_PRIVATE;
+	if (homa_rpc_is_ready(rpc))
+		flags |= HOMA_RPC_RX_READY;
+	if (!skb_queue_empty(&rpc->in.queue))
+		flags |= HOMA_RPC_RX_COPY;
+	return flags;
+}
+
+static void info_rpc(struct homa_rpc *rpc, struct homa_rpc_info *info)
+{
+	struct homa_gap *gap;
+
+	memset(info, 0, sizeof(*info));
+	spin_lock_bh(&rpc->lock);
+	info->id = rpc->key.id;
+	info_peer(rpc, info);
+	info->completion_cookie = rpc->cookie;
+	info->tx_length = rpc->out.length;
+	info->rx_length = rpc->in.length;
+	if (rpc->out.length >= 0) {
+		info->tx_sent = rpc->out.next;
+		info->tx_granted = rpc->out.granted;
+		info->tx_prio = rpc->out.prio;
+	}
+	if (rpc->in.length >= 0) {
+		info->rx_remaining = rpc->in.left;
+		info->rx_granted = READ_ONCE(rpc->in.granted);
+		info->rx_gaps = rpc->in.num_gaps;
+		list_for_each_entry(gap, &rpc->in.gaps, links)
+			info->rx_gap_bytes += gap->end - gap->start;
+	}
+	info->flags = info_flags(rpc);
+	spin_unlock_bh(&rpc->lock);
+}
+
+/* Copies as many entries as the caller has room for. */
+static int info_rpcs(struct homa_sock *hsk, struct homa_info *info)
+{
+	struct homa_rpc_info __user *to = u64_to_user_ptr(info->rpc_info);
+	u64 room = to ? info->rpc_info_length / sizeof(*to) : 0;
+	struct homa_rpc **rpcs;
+	struct homa_rpc_info entry;
+	int i, n, err = 0;
+
+	n = homa_sock_collect(hsk, &rpcs);
+	if (n < 0)
+		return homa_sock_error(hsk, n, "no memory");
+	for (i = 0; i < n; i++) {
+		if (i < room && !err) {
+			info_rpc(rpcs[i], &entry);
+			if (copy_to_user(&to[i], &entry, sizeof(entry)))
+				err = homa_sock_error(hsk, -EFAULT,
+						      "cannot write rpc_info");
+		}
+		homa_rpc_put(rpcs[i]);
+	}
+	kfree(rpcs);
+	info->num_rpcs = n;
+	return err;
+}
+
+static int ioctl_info(struct homa_sock *hsk, void __user *arg)
+{
+	struct homa_rcvbuf *rb = smp_load_acquire(&hsk->rcvbuf);
+	struct homa_info info;
+	int err;
+
+	if (copy_from_user(&info, arg, sizeof(info)))
+		return homa_sock_error(hsk, -EFAULT, "cannot read homa_info");
+	if (READ_ONCE(hsk->shutdown))
+		return homa_sock_error(hsk, -ESHUTDOWN, "socket is shut down");
+	info.bpool_avail_bytes = rb ? homa_rcvbuf_available(rb) : 0;
+	info.port = hsk->port;
+	strscpy_pad(info.error_msg, READ_ONCE(hsk->error_msg),
+		    sizeof(info.error_msg));
+	err = info_rpcs(hsk, &info);
+	if (copy_to_user(arg, &info, sizeof(info)))
+		return homa_sock_error(hsk, -EFAULT, "cannot write homa_info");
+	return err;
+}
+
+static int ioctl_freeze(struct homa_sock *hsk)
+{
+	if (!ns_capable(sock_net(homa_sock_sk(hsk))->user_ns, CAP_NET_ADMIN))
+		return homa_sock_error(hsk, -EPERM, "CAP_NET_ADMIN is needed");
+	tt_freeze(&homa_sock_net(hsk)->tt);
+	return 0;
+}
+
+/**
+ * homa_ioctl() - ioctl(2)
+ * @sock: socket
+ * @cmd: HOMAIOC*, or one that all sockets have
+ * @arg: argument of @cmd
+ *
+ * Context: process, sleeps.
+ * Return: 0 or a negative errno
+ */
+int homa_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
+{
+	struct homa_sock *hsk = homa_sk(sock->sk);
+	struct homa_net *hn = homa_sock_net(hsk);
+	u64 start = homa_now();
+	int err;
+
+	switch (cmd) {
+	case HOMAIOCINFO:
+		return ioctl_info(hsk, (void __user *)arg);
+	case HOMAIOCABORT:
+		err = ioctl_abort(hsk, (void __user *)arg);
+		homa_metric_inc(hn, abort_calls);
+		homa_metric_add(hn, abort_cycles, homa_now() - start);
+		return err;
+	case HOMAIOCFREEZE:
+		return ioctl_freeze(hsk);
+	default:
+		return inet_ioctl(sock, cmd, arg);
+	}
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Loading and unloading the module. */
+#include <linux/module.h>
+
+#include "af_homa.h"
+#include "input.h"
+#include "net.h"
+#include "wire.h"
+
+static int __init homa_init(void)
+{
+	int err;
+
+	err = tt_init();
+	if (err)
+		return err;
+	err = homa_net_register();
+	if (err)
+		goto err_tt;
+	err = homa_input_register();
+	if (err)
+		goto err_net;
+	err = homa_af_register();
+	if (err)
+		goto err_input;
+	return 0;
+
+err_input:
+	homa_input_unregister();
+err_net:
+	homa_net_unregister();
+err_tt:
+	tt_exit();
+	return err;
+}
+
+/* Sockets hold the module, so there are none. */
+static void __exit homa_exit(void)
+{
+	homa_af_unregister();
+	homa_input_unregister();
+	homa_net_unregister();
+	tt_exit();
+	rcu_barrier();
+}
+
+module_init(homa_init);
+module_exit(homa_exit);
+
+MODULE_LICENSE("Dual BSD/GPL");
+MODULE_DESCRIPTION("Homa transport protocol");
+MODULE_VERSION("1.0");
+
+/* socket(2) loads the module: protocol 146, type SOCK_DGRAM (2). */
+MODULE_ALIAS_NET_PF_PROTO_TYPE(PF_INET, 146, 2);
+MODULE_ALIAS_NET_PF_PROTO_TYPE(PF_INET6, 146, 2);

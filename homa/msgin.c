@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Incoming messages.
+ *
+ *	|##########|....gap....|######|..gap..|#####|        |
+ *	0					   end    length
+ *
+ * The first packet of a message reserves room for all of it in the socket's
+ * receive region. Packets may come in any order and in any pieces; what they
+ * bring is taken out of the list of gaps. They are kept until the message is
+ * complete, and copied to the region by the thread that receives it.
+ *
+ * Without room the message joins the socket's waiters, shortest first; its
+ * data is dropped until there is room, and then asked for again.
+ */
+#include <linux/slab.h>
+
+#include "grant.h"
+#include "output.h"
+#include "prio.h"
+#include "rpc.h"
+#include "sock.h"
+#include "timer.h"
+
+/* Memory that queued packets may occupy: enough for tiny packets in large
+ * buffers, but not for a peer that sends each byte in one.
+ */
+#define MSGIN_TRUESIZE_FACTOR 8
+#define MSGIN_TRUESIZE_BASE 65536
+
+/**
+ * homa_msgin_init() - no message yet
+ * @in: message
+ */
+void homa_msgin_init(struct homa_msgin *in)
+{
+	memset(in, 0, sizeof(*in));
+	in->length = -1;
+	INIT_LIST_HEAD(&in->gaps);
+	__skb_queue_head_init(&in->queue);
+}
+
+static bool msgin_reserve(struct homa_rpc *rpc)
+{
+	/* Pairs with the release when the region is set. */
+	struct homa_rcvbuf *rb = smp_load_acquire(&rpc->hsk->rcvbuf);
+	struct homa_msgin *in = &rpc->in;
+	int n = -ENOSPC;
+
+	if (rb)
+		n = homa_rcvbuf_reserve(rb, rpc->hn, in->length, in->bpages);
+	if (n < 0) {
+		tt_event(rpc->hn, BUFFER_FAILED, homa_trace_id(rpc),
+			 in->length);
+		return false;
+	}
+	in->num_bpages = n;
+	in->has_bpages = true;
+	tt_event(rpc->hn, BUFFER_ALLOC, homa_trace_id(rpc), in->length);
+	return true;
+}
+
+/* Lets a message wait for room, behind those that are not longer. */
+static void msgin_await_room(struct homa_rpc *rpc)
+{
+	struct homa_sock *hsk = rpc->hsk;
+	struct homa_rpc *other;
+
+	homa_metric_inc(rpc->hn, buffer_alloc_failures);
+	spin_lock(&hsk->lock);
+	list_for_each_entry(other, &hsk->buf_waiters, buf_links)
+		if (other->in.length > rpc->in.length)
+			break;
+	list_add_tail(&rpc->buf_links, &other->buf_links);
+	spin_unlock(&hsk->lock);
+}
+
+static void msgin_count_start(struct homa_rpc *rpc, u32 length)
+{
+	struct homa_net *hn = rpc->hn;
+
+	homa_metric_msg_bytes(hn, length);
+	if (homa_is_client(rpc)) {
+		homa_metric_inc(hn, responses_received);
+		homa_metric_inc(hn, client_responses_started);
+		homa_metric_add(hn, client_response_bytes_started, length);
+	} else {
+		homa_metric_inc(hn, requests_received);
+		homa_metric_inc(hn, server_requests_started);
+		homa_metric_add(hn, server_request_bytes_started, length);
+	}
+}
+
+/**
+ * homa_msgin_start() - the first packet of a message has arrived
+ * @rpc: RPC without an incoming message
+ * @length: bytes in the message, 1 to HOMA_MAX_MESSAGE_LENGTH
+ * @incoming: bytes that will come without grants
+ *
+ * Context: rpc->lock held.
+ */
+void homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming)
+{
+	struct homa_msgin *in = &rpc->in;
+
+	lockdep_assert_held(&rpc->lock);
+	in->length = length;
+	in->left = length;
+	in->granted = min(incoming, length);
+	msgin_count_start(rpc, length);
+	tt_event(rpc->hn, MSG_NEW, homa_trace_id(rpc), homa_trace_peer(rpc),
+		 in->granted, length);
+	if (!msgin_reserve(rpc))
+		msgin_await_room(rpc);
+}
+
+/* Makes a gap of [start, end) before @next, or at the end of the list. */
+static struct homa_gap *gap_add(struct homa_rpc *rpc, u32 start, u32 end,
+				struct list_head *next)
+{
+	struct homa_gap *gap;
+
+	if (rpc->in.num_gaps == HOMA_MAX_GAPS)
+		return NULL;
+	gap = kmalloc(sizeof(*gap), GFP_ATOMIC | __GFP_NOWARN);
+	if (!gap)
+		return NULL;
+	gap->start = start;
+	gap->end = end;
+	list_add_tail(&gap->links, next);
+	rpc->in.num_gaps++;
+	homa_metric_inc(rpc->hn, gaps_created);
+	tt_event(rpc->hn, GAP_NEW, homa_trace_id(rpc), start, end);
+	return gap;
+}
+
+static void gap_remove(struct homa_rpc *rpc, struct homa_gap *gap)
+{
+	list_del(&gap->links);
+	rpc->in.num_gaps--;
+	kfree(gap);
+}
+
+/* Takes [start, end) out of all gaps. Returns the number of bytes that were
+ * missing, or -1 if a gap would have to be split and cannot be; nothing has
+ * changed then, since a packet inside one gap touches no other.
+ */
+static int gaps_fill(struct homa_rpc *rpc, u32 start, u32 end)
+{
+	struct homa_gap *gap, *tmp;
+	int filled = 0;
+
+	list_for_each_entry_safe(gap, tmp, &rpc->in.gaps, links) {
+		if (gap->start >= end)
+			break;
+		if (gap->end <= start)
+			continue;
+		filled += min(gap->end, end) - max(gap->start, start);
+		tt_event(rpc->hn, GAP_FILLED, homa_trace_id(rpc),
+			 max(gap->start, start), min(gap->end, end));
+		if (start > gap->start && end < gap->end) {
+			if (!gap_add(rpc, gap->start, start, &gap->links))
+				return -1;
+			gap->start = end;
+		} else if (start > gap->start) {
+			gap->end = start;
+		} else if (end < gap->end) {
+			gap->start = end;
+		} else {
+			gap_remove(rpc, gap);
+		}
+	}
+	return filled;
+}
+
+/* Notes that [start, end) has arrived. Returns the number of new bytes; 0 for
+ * a duplicate; -1 if there are too many gaps, or no memory for one.
+ */
+static int msgin_note(struct homa_rpc *rpc, u32 start, u32 end)
+{
+	struct homa_msgin *in = &rpc->in;
+	int fresh = 0;
+
+	if (start > in->end &&
+	    !gap_add(rpc, in->end, start, &in->gaps))
+		return -1;
+	if (start < in->end) {
+		fresh = gaps_fill(rpc, start, end);
+		if (fresh < 0)
+			return -1;
+	}
+	if (end > in->end) {
+		fresh += end - max(start, in->end);
+		in->end = end;
+	}
+	in->left -= fresh;
+	return fresh;
+}
+
+static void msgin_count_data(struct homa_rpc *rpc, u32 fresh)
+{
+	struct homa_net *hn = rpc->hn;
+	bool done = !rpc->in.left;
+
+	if (homa_is_client(rpc)) {
+		homa_metric_add(hn, client_response_bytes_done, fresh);
+		homa_metric_add(hn, client_responses_done, done);
+	} else {
+		homa_metric_add(hn, server_request_bytes_done, fresh);
+		homa_metric_add(hn, server_requests_done, done);
+	}
+}
+
+/**
+ * homa_msgin_add() - take in a DATA packet
+ * @rpc: RPC whose incoming message has started
+ * @skb: packet, beginning with its data
+ * @offset: offset in the message of the first byte; checked by the caller
+ * @length: bytes of data; checked by the caller
+ * @retransmit: the packet says that it was sent again
+ *
+ * Context: rpc->lock held.
+ * Return: HOMA_ACCEPTED: @skb belongs to the message; otherwise why not
+ */
+enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
+			      u32 offset, u32 length, bool retransmit)
+{
+	struct homa_msgin *in = &rpc->in;
+	int fresh;
+
+	lockdep_assert_held(&rpc->lock);
+	if (!in->has_bpages) {
+		homa_metric_add(rpc->hn, dropped_data_no_bufs, length);
+		return HOMA_DROP_NO_BUFFERS;
+	}
+	if (in->truesize + skb->truesize >
+	    MSGIN_TRUESIZE_BASE + MSGIN_TRUESIZE_FACTOR * (u32)in->length)
+		return HOMA_DROP_LIMIT;
+	fresh = msgin_note(rpc, offset, offset + length);
+	if (fresh < 0)
+		return HOMA_DROP_LIMIT;
+	if (!fresh) {
+		tt_event(rpc->hn, DATA_REJECTED, homa_trace_id(rpc), offset,
+			 length, retransmit);
+		return retransmit ? HOMA_DROP_RESENT_DUPLICATE :
+				    HOMA_DROP_DUPLICATE;
+	}
+	if (retransmit)
+		homa_metric_inc(rpc->hn, resent_packets_used);
+	msgin_count_data(rpc, fresh);
+	*homa_rx_cb(skb) = (struct homa_rx_cb){ offset, length };
+	in->truesize += skb->truesize;
+	__skb_queue_tail(&in->queue, skb);
+	tt_event(rpc->hn, DATA_RCVD, homa_trace_id(rpc), homa_trace_peer(rpc),
+		 offset, length);
+	if (!in->left)
+		tt_event(rpc->hn, MSG_COMPLETE, homa_trace_id(rpc),
+			 in->length);
+	return HOMA_ACCEPTED;
+}
+
+/**
+ * homa_msgin_request_missing() - ask the peer for what should have arrived
+ * @rpc: RPC
+ * @txq: packets to be sent are appended here
+ *
+ * If nothing is missing but grants, BUSY says that this host lives.
+ *
+ * Context: rpc->lock held.
+ */
+void homa_msgin_request_missing(struct homa_rpc *rpc,
+				struct sk_buff_head *txq)
+{
+	u8 prio = homa_prio_highest(rpc->hn);
+	struct homa_common_hdr busy = {};
+	struct homa_msgin *in = &rpc->in;
+	u32 granted = READ_ONCE(in->granted);
+	struct homa_gap *gap;
+
+	lockdep_assert_held(&rpc->lock);
+	if (in->length < 0) {
+		homa_output_resend(rpc, 0, HOMA_RESEND_ALL, prio, txq);
+		return;
+	}
+	list_for_each_entry(gap, &in->gaps, links)
+		homa_output_resend(rpc, gap->start, gap->end - gap->start,
+				   prio, txq);
+	if (in->end < granted)
+		homa_output_resend(rpc, in->end, granted - in->end, prio, txq);
+	else if (list_empty(&in->gaps))
+		homa_output_control(rpc, HOMA_BUSY, &busy, sizeof(busy), txq);
+}
+
+static int msgin_copy_skb(struct homa_rpc *rpc, struct sk_buff *skb)
+{
+	struct homa_rcvbuf *rb = rpc->hsk->rcvbuf;
+	u32 offset = homa_rx_cb(skb)->offset;
+	u32 left = homa_rx_cb(skb)->length;
+	u32 done = 0;
+
+	while (left) {
+		struct iov_iter iter;
+		u32 n;
+
+		n = homa_rcvbuf_iter(rb, rpc->in.bpages, rpc->in.length,
+				     offset + done, &iter);
+		n = min(n, left);
+		iov_iter_truncate(&iter, n);
+		if (skb_copy_datagram_iter(skb, done, &iter, n))
+			return -EFAULT;
+		done += n;
+		left -= n;
+	}
+	return 0;
+}
+
+/**
+ * homa_msgin_copy_out() - copy packets of a message to the receive region
+ * @rpc: RPC whose message is complete; the caller has a reference
+ * @queue: packets, taken off the message; empty afterwards
+ *
+ * Context: process that owns the region; no locks; sleeps.
+ * Return: 0 or -EFAULT
+ */
+int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue)
+{
+	u32 count = skb_queue_len(queue);
+	struct sk_buff *skb;
+	int err = 0;
+
+	tt_event(rpc->hn, COPY_OUT_START, homa_trace_id(rpc));
+	skb_queue_walk(queue, skb) {
+		err = msgin_copy_skb(rpc, skb);
+		if (err)
+			break;
+	}
+	tt_event(rpc->hn, COPY_OUT_DONE, 0, rpc->in.length,
+		 homa_trace_id(rpc));
+	homa_metric_add(rpc->hn, skb_frees, count);
+	while ((skb = __skb_dequeue(queue)))
+		consume_skb(skb);
+	tt_event(rpc->hn, SKBS_FREED, count, homa_trace_id(rpc));
+	return err;
+}
+
+/* Takes the first waiter for buffers, with a reference. */
+static struct homa_rpc *first_buf_waiter(struct homa_sock *hsk)
+{
+	struct homa_rpc *rpc;
+
+	spin_lock_bh(&hsk->lock);
+	rpc = list_first_entry_or_null(&hsk->buf_waiters, struct homa_rpc,
+				       buf_links);
+	if (rpc)
+		homa_rpc_get(rpc);
+	spin_unlock_bh(&hsk->lock);
+	return rpc;
+}
+
+/**
+ * homa_msgin_serve_waiters() - there is room again in a receive region
+ * @hsk: socket
+ *
+ * Context: any, no locks held.
+ */
+void homa_msgin_serve_waiters(struct homa_sock *hsk)
+{
+	struct sk_buff_head txq;
+	struct homa_rpc *rpc;
+	bool served = true;
+
+	__skb_queue_head_init(&txq);
+	while (served && !list_empty_careful(&hsk->buf_waiters)) {
+		rpc = first_buf_waiter(hsk);
+		if (!rpc)
+			break;
+		spin_lock_bh(&rpc->lock);
+		if (rpc->state == HOMA_INCOMING && !rpc->in.has_bpages)
+			served = msgin_reserve(rpc);
+		if (rpc->in.has_bpages) {
+			spin_lock(&hsk->lock);
+			list_del_init(&rpc->buf_links);
+			spin_unlock(&hsk->lock);
+			homa_timer_heard(rpc);
+			homa_output_resend(rpc, 0, HOMA_RESEND_ALL,
+					   max(homa_prio_highest(rpc->hn), 1) - 1,
+					   &txq);
+		}
+		spin_unlock_bh(&rpc->lock);
+		homa_output_flush(&txq);
+		homa_rpc_put(rpc);
+	}
+}
+
+/**
+ * homa_msgin_free() - free what is left of a message
+ * @rpc: RPC that nobody else has a reference to
+ *
+ * Context: any, no locks held.
+ */
+void homa_msgin_free(struct homa_rpc *rpc)
+{
+	struct homa_msgin *in = &rpc->in;
+	struct homa_gap *gap, *tmp;
+
+	list_for_each_entry_safe(gap, tmp, &in->gaps, links)
+		gap_remove(rpc, gap);
+	__skb_queue_purge(&in->queue);
+	if (!in->num_bpages)
+		return;
+	homa_rcvbuf_release(rpc->hsk->rcvbuf, in->bpages, in->num_bpages);
+	in->num_bpages = 0;
+	homa_msgin_serve_waiters(rpc->hsk);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+ */
+/* An incoming message: what has arrived of it, and where it will go. */
+#ifndef _HOMA_MSGIN_H
+#define _HOMA_MSGIN_H
+
+#include <linux/list.h>
+#include <linux/skbuff.h>
+
+#include "drop.h"
+#include "wire.h"
+
+struct homa_rpc;
+struct homa_sock;
+
+/* Most gaps in one message; a packet that would make another is dropped. */
+#define HOMA_MAX_GAPS 128
+
+/**
+ * struct homa_gap - bytes that are missing though later ones have arrived
+ * @links: in homa_msgin.gaps
+ * @start: first missing byte
+ * @end: byte after the last missing one
+ */
+struct homa_gap {
+	struct list_head links;
+	u32 start;
+	u32 end;
+};
+
+/**
+ * struct homa_rx_cb - in skb->cb of queued data packets
+ * @offset: offset in the message of the packet's first byte
+ * @length: bytes of data; the header has been pulled
+ */
+struct homa_rx_cb {
+	u32 offset;
+	u32 length;
+};
+
+static inline struct homa_rx_cb *homa_rx_cb(struct sk_buff *skb)
+{
+	return (struct homa_rx_cb *)skb->cb;
+}
+
+/**
+ * struct homa_msgin - an incoming message
+ * @length: bytes in the message, or -1: nothing has arrived
+ * @left: bytes that have not arrived
+ * @end: all bytes before this one have arrived, but for the gaps
+ * @granted: bytes that the sender may send; under homa_grants.lock while the
+ *	message is in homa_grants.tree
+ * @prio: priority in the last grant
+ * @num_gaps: entries in @gaps
+ * @gaps: struct homa_gap, ascending
+ * @queue: packets, headers pulled, in order of arrival
+ * @truesize: memory that @queue occupies
+ * @has_bpages: space has been reserved
+ * @num_bpages: entries in @bpages
+ * @bpages: offsets in the receive region
+ */
+struct homa_msgin {
+	int length;
+	u32 left;
+	u32 end;
+	u32 granted;
+	u8 prio;
+	u16 num_gaps;
+	struct list_head gaps;
+	struct sk_buff_head queue;
+	u32 truesize;
+	bool has_bpages;
+	u8 num_bpages;
+	u32 bpages[HOMA_MAX_BPAGES];
+};
+
+void homa_msgin_init(struct homa_msgin *in);
+void homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming);
+enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
+			      u32 offset, u32 length, bool retransmit);
+void homa_msgin_request_missing(struct homa_rpc *rpc,
+				struct sk_buff_head *txq);
+int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue);
+void homa_msgin_serve_waiters(struct homa_sock *hsk);
+void homa_msgin_free(struct homa_rpc *rpc);
+
+static inline bool homa_msgin_complete(const struct homa_msgin *in)
+{
+	return in->length > 0 && in->left == 0;
+}
+
+#endif /* _HOMA_MSGIN_H */

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Outgoing messages.
+ *
+ *	|-- sent ---------|-- may be sent ----|-- waits for grants --|
+ *	0		 next		   granted		  length
+ *	   [resend] [resend]
+ *
+ * sendmsg(2) copies the whole message into page fragments, which stay until
+ * the RPC ends. Each packet is a new sk_buff that shares those pages, so IP
+ * owns what it is given and nothing is ever sent twice from one sk_buff; the
+ * size of packets follows the route's MTU at the time when they are made.
+ *
+ * homa_msgout_pump() is the only place that makes data packets. What has to
+ * be sent again goes first. It stops when the device has enough; the pacer
+ * calls it again then.
+ */
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "output.h"
+#include "pacer.h"
+#include "prio.h"
+#include "rpc.h"
+#include "sock.h"
+#include "timer.h"
+
+/**
+ * homa_msgout_init() - no message yet
+ * @out: message
+ */
+void homa_msgout_init(struct homa_msgout *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->length = -1;
+}
+
+/* Appends data to the message, to its last piece if that is adjacent. */
+static void msgout_add_piece(struct homa_msgout *out, struct page_frag *pf,
+			     u32 length)
+{
+	struct bio_vec *last = NULL;
+
+	if (out->num_pieces)
+		last = &out->pieces[out->num_pieces - 1];
+	if (last && last->bv_page == pf->page &&
+	    last->bv_offset + last->bv_len == pf->offset) {
+		last->bv_len += length;
+	} else {
+		bvec_set_page(&out->pieces[out->num_pieces++], pf->page,
+			      length, pf->offset);
+		get_page(pf->page);
+	}
+	pf->offset += length;
+}
+
+/**
+ * homa_msgout_fill() - copy a message from user space
+ * @out: empty message
+ * @hsk: socket, charged for the memory
+ * @iter: where the data is
+ * @length: bytes, at least 1
+ *
+ * Context: process, sleeps.
+ * Return: 0, -ENOMEM or -EFAULT; homa_msgout_free() is due in any case
+ */
+int homa_msgout_fill(struct homa_msgout *out, struct homa_sock *hsk,
+		     struct iov_iter *iter, u32 length)
+{
+	/* A fragment is a page at least, but for the first. */
+	u32 max_pieces = DIV_ROUND_UP(length, PAGE_SIZE) + 1;
+	struct page_frag *pf = &current->task_frag;
+	u32 done = 0;
+
+	out->charged = length + max_pieces * sizeof(*out->pieces);
+	atomic_add(out->charged, &hsk->tx_mem);
+	out->pieces = kvmalloc_array(max_pieces, sizeof(*out->pieces),
+				     GFP_KERNEL_ACCOUNT);
+	if (!out->pieces)
+		return -ENOMEM;
+	out->length = length;
+	while (done < length) {
+		u32 n;
+
+		if (!skb_page_frag_refill(min_t(u32, length - done, PAGE_SIZE),
+					  pf, GFP_KERNEL_ACCOUNT))
+			return -ENOMEM;
+		n = min(length - done, pf->size - pf->offset);
+		if (copy_page_from_iter(pf->page, pf->offset, n, iter) != n)
+			return -EFAULT;
+		msgout_add_piece(out, pf, n);
+		done += n;
+	}
+	homa_metric_add(homa_sock_net(hsk), sent_msg_bytes, length);
+	return 0;
+}
+
+/**
+ * homa_msgout_free() - free a message
+ * @out: message; may be partly filled, or empty
+ * @hsk: socket that was charged
+ *
+ * Context: any.
+ */
+void homa_msgout_free(struct homa_msgout *out, struct homa_sock *hsk)
+{
+	int i;
+
+	for (i = 0; i < out->num_pieces; i++)
+		put_page(out->pieces[i].bv_page);
+	out->num_pieces = 0;
+	kvfree(out->pieces);
+	out->pieces = NULL;
+	homa_sock_uncharge(hsk, out->charged);
+	out->charged = 0;
+}
+
+/**
+ * homa_msgout_start() - give an RPC its outgoing message and begin to send it
+ * @rpc: RPC without one
+ * @filled: from homa_msgout_fill(); empty afterwards
+ * @txq: packets to be sent are appended here
+ *
+ * Context: rpc->lock held.
+ */
+void homa_msgout_start(struct homa_rpc *rpc, struct homa_msgout *filled,
+		       struct sk_buff_head *txq)
+{
+	struct homa_msgout *out = &rpc->out;
+
+	lockdep_assert_held(&rpc->lock);
+	*out = *filled;
+	homa_msgout_init(filled);
+	out->unsched = min_t(u32, out->length,
+			     READ_ONCE(rpc->hn->sysctl.unsched_bytes));
+	out->granted = out->unsched;
+	if (homa_is_client(rpc)) {
+		homa_metric_inc(rpc->hn, client_requests_started);
+		homa_metric_add(rpc->hn, client_request_bytes_started,
+				out->length);
+	} else {
+		homa_metric_inc(rpc->hn, server_responses_started);
+		homa_metric_add(rpc->hn, server_response_bytes_started,
+				out->length);
+	}
+	homa_msgout_pump(rpc, false, txq);
+}
+
+/**
+ * homa_msgout_attach() - let a packet share a message's data
+ * @out: message
+ * @skb: packet with an empty fragment list
+ * @start: first byte
+ * @length: bytes wanted
+ *
+ * Context: rpc->lock held.
+ * Return: bytes attached: fewer than wanted if the packet has no more room
+ *	for fragments
+ */
+int homa_msgout_attach(const struct homa_msgout *out, struct sk_buff *skb,
+		       u32 start, u32 length)
+{
+	u32 offset = 0, done = 0;
+	int i, n = 0;
+
+	for (i = 0; i < out->num_pieces && done < length; i++) {
+		const struct bio_vec *piece = &out->pieces[i];
+		u32 skip, len;
+
+		if (offset + piece->bv_len <= start + done) {
+			offset += piece->bv_len;
+			continue;
+		}
+		if (n == MAX_SKB_FRAGS)
+			break;
+		skip = start + done - offset;
+		len = min_t(u32, piece->bv_len - skip, length - done);
+		skb_fill_page_desc(skb, n++, piece->bv_page,
+				   piece->bv_offset + skip, len);
+		get_page(piece->bv_page);
+		done += len;
+		offset += piece->bv_len;
+	}
+	skb->len += done;
+	skb->data_len += done;
+	skb->truesize += done;
+	return done;
+}
+
+static void msgout_count_sent(struct homa_rpc *rpc, u32 bytes)
+{
+	struct homa_msgout *out = &rpc->out;
+
+	if (homa_is_client(rpc))
+		homa_metric_add(rpc->hn, client_request_bytes_done, bytes);
+	else
+		homa_metric_add(rpc->hn, server_response_bytes_done, bytes);
+	if (out->next < out->length)
+		return;
+	out->done_at = homa_now();
+	if (homa_is_client(rpc))
+		homa_metric_inc(rpc->hn, client_requests_done);
+	else
+		homa_metric_inc(rpc->hn, server_responses_done);
+}
+
+/* Makes the next packet of what is to be sent again. */
+static int msgout_pump_resend(struct homa_rpc *rpc, struct sk_buff_head *txq)
+{
+	struct homa_msgout *out = &rpc->out;
+	struct homa_range *r = &out->resends[0];
+	int n;
+
+	n = homa_output_data(rpc, r->start, r->end, true, out->resend_prio,
+			     txq);
+	if (n <= 0)
+		return n;
+	tt_event(rpc->hn, DATA_RESENT, r->start, n, homa_trace_id(rpc),
+		 out->resend_prio);
+	homa_metric_inc(rpc->hn, resent_packets);
+	r->start += n;
+	if (r->start == r->end) {
+		out->num_resends--;
+		memmove(r, r + 1, out->num_resends * sizeof(*r));
+	}
+	return n;
+}
+
+/* Makes the next packet of what has not been sent yet. */
+static int msgout_pump_new(struct homa_rpc *rpc, struct sk_buff_head *txq)
+{
+	struct homa_msgout *out = &rpc->out;
+	bool unsched = out->next < out->unsched;
+	u32 end = unsched ? out->unsched : out->length;
+	int n;
+
+	n = homa_output_data(rpc, out->next, end, false,
+			     unsched ? homa_prio_unsched(rpc) : out->prio, txq);
+	if (n <= 0)
+		return n;
+	out->next += n;
+	msgout_count_sent(rpc, n);
+	return n;
+}
+
+/**
+ * homa_msgout_pump() - make packets of what may be sent now
+ * @rpc: RPC with an outgoing message
+ * @paced: called by the pacer, for the message whose turn it is
+ * @txq: packets to be sent are appended here
+ *
+ * If something is left, the pacer knows of it afterwards. Without memory
+ * or route the rest waits for the timer or the receiver's RESEND.
+ *
+ * Context: rpc->lock held.
+ */
+void homa_msgout_pump(struct homa_rpc *rpc, bool paced,
+		      struct sk_buff_head *txq)
+{
+	struct homa_msgout *out = &rpc->out;
+	int n;
+
+	lockdep_assert_held(&rpc->lock);
+	while (homa_msgout_pending(out)) {
+		if (homa_pacer_defer(rpc, paced))
+			return;
+		if (out->num_resends)
+			n = msgout_pump_resend(rpc, txq);
+		else
+			n = msgout_pump_new(rpc, txq);
+		if (n <= 0)
+			break;
+	}
+	homa_pacer_remove(rpc);
+	if (out->next < out->length)
+		tt_event(rpc->hn, XMIT_BLOCKED, out->next, homa_trace_id(rpc),
+			 out->granted);
+	homa_timer_sent(rpc);
+}
+
+/**
+ * homa_msgout_grant() - the receiver allows more to be sent
+ * @rpc: RPC with an outgoing message
+ * @offset: all bytes before it may be sent
+ * @prio: priority for them
+ * @txq: packets to be sent are appended here
+ *
+ * An old grant, overtaken by a newer one, changes nothing.
+ *
+ * Context: rpc->lock held.
+ */
+void homa_msgout_grant(struct homa_rpc *rpc, u32 offset, u8 prio,
+		       struct sk_buff_head *txq)
+{
+	struct homa_msgout *out = &rpc->out;
+
+	lockdep_assert_held(&rpc->lock);
+	offset = min_t(u32, offset, out->length);
+	if (offset <= out->granted)
+		return;
+	tt_event(rpc->hn, GRANT_RCVD, homa_trace_id(rpc), offset, prio,
+		 offset - out->granted);
+	out->granted = offset;
+	out->prio = prio;
+	homa_msgout_pump(rpc, false, txq);
+}
+
+/* Remembers a range; ranges that touch become one. */
+static void msgout_add_resend(struct homa_rpc *rpc, u32 start, u32 end)
+{
+	struct homa_msgout *out = &rpc->out;
+	int i;
+
+	for (i = 0; i < out->num_resends; i++) {
+		struct homa_range *r = &out->resends[i];
+
+		if (start <= r->end && end >= r->start) {
+			r->start = min(r->start, start);
+			r->end = max(r->end, end);
+			return;
+		}
+	}
+	if (out->num_resends == HOMA_MAX_RESENDS) {
+		homa_metric_inc(rpc->hn, resend_overflows);
+		return;
+	}
+	out->resends[out->num_resends++] = (struct homa_range){ start, end };
+}
+
+/**
+ * homa_msgout_resend() - the receiver lacks part of the message
+ * @rpc: RPC with an outgoing message
+ * @offset: first byte wanted
+ * @length: bytes wanted, or HOMA_RESEND_ALL
+ * @prio: priority for them
+ * @txq: packets to be sent are appended here
+ *
+ * What has never been sent is taken as a grant: it may have been lost.
+ *
+ * Context: rpc->lock held.
+ * Return: false if nothing of what is wanted has been sent so far, so that
+ *	the receiver should be told to wait
+ */
+bool homa_msgout_resend(struct homa_rpc *rpc, u32 offset, u32 length, u8 prio,
+			struct sk_buff_head *txq)
+{
+	struct homa_msgout *out = &rpc->out;
+	u64 end = (u64)offset + length;
+	bool sent = offset < out->next;
+
+	lockdep_assert_held(&rpc->lock);
+	if (length == HOMA_RESEND_ALL)
+		end = max(out->next, out->unsched);
+	end = min_t(u64, end, out->length);
+	if (end > out->granted) {
+		out->granted = end;
+		out->prio = prio;
+	}
+	if (sent) {
+		out->resend_prio = prio;
+		msgout_add_resend(rpc, offset, min_t(u32, end, out->next));
+	}
+	homa_msgout_pump(rpc, false, txq);
+	return sent;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+ */
+/* An outgoing message: a copy of the user's data, and what was sent of it. */
+#ifndef _HOMA_MSGOUT_H
+#define _HOMA_MSGOUT_H
+
+#include <linux/bvec.h>
+#include <linux/skbuff.h>
+#include <linux/uio.h>
+
+struct homa_rpc;
+struct homa_sock;
+
+/**
+ * struct homa_range - part of a message
+ * @start: first byte
+ * @end: byte after the last one
+ */
+struct homa_range {
+	u32 start;
+	u32 end;
+};
+
+/* Ranges that one message can have waiting to be sent again. A request for
+ * more is dropped and counted; the receiver will ask again.
+ */
+#define HOMA_MAX_RESENDS 8
+
+/**
+ * struct homa_msgout - an outgoing message
+ * @length: bytes in the message, or -1: there is none yet
+ * @unsched: bytes sent without grants; no packet crosses this offset
+ * @granted: bytes that may be sent
+ * @next: bytes that were passed to IP at least once
+ * @prio: priority of scheduled packets, from the last GRANT
+ * @resend_prio: priority of what is sent again
+ * @num_resends: valid entries in @resends
+ * @resends: ranges to be sent again, all below @next
+ * @done_at: time when the whole message had been passed to IP, ns; 0: not yet
+ * @charged: bytes of memory charged to homa_sock.tx_mem
+ * @num_pieces: entries in @pieces
+ * @pieces: where the data is, in order; a page reference each
+ *
+ * The data stays until the RPC is freed. Packets share its pages.
+ */
+struct homa_msgout {
+	int length;
+	u32 unsched;
+	u32 granted;
+	u32 next;
+	u8 prio;
+	u8 resend_prio;
+	u8 num_resends;
+	struct homa_range resends[HOMA_MAX_RESENDS];
+	u64 done_at;
+	u32 charged;
+	u16 num_pieces;
+	struct bio_vec *pieces;
+};
+
+void homa_msgout_init(struct homa_msgout *out);
+int homa_msgout_fill(struct homa_msgout *out, struct homa_sock *hsk,
+		     struct iov_iter *iter, u32 length);
+void homa_msgout_start(struct homa_rpc *rpc, struct homa_msgout *filled,
+		       struct sk_buff_head *txq);
+void homa_msgout_free(struct homa_msgout *out, struct homa_sock *hsk);
+
+void homa_msgout_pump(struct homa_rpc *rpc, bool paced,
+		      struct sk_buff_head *txq);
+void homa_msgout_grant(struct homa_rpc *rpc, u32 offset, u8 prio,
+		       struct sk_buff_head *txq);
+bool homa_msgout_resend(struct homa_rpc *rpc, u32 offset, u32 length, u8 prio,
+			struct sk_buff_head *txq);
+int homa_msgout_attach(const struct homa_msgout *out, struct sk_buff *skb,
+		       u32 start, u32 length);
+
+/* Bytes that wait to be sent, for the first time or again. */
+static inline u32 homa_msgout_left(const struct homa_msgout *out)
+{
+	return (u32)out->length - out->next;
+}
+
+/* True if there is something that may be sent now. */
+static inline bool homa_msgout_pending(const struct homa_msgout *out)
+{
+	return out->num_resends || out->next < out->granted;
+}
+
+#endif /* _HOMA_MSGOUT_H */

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+ */
+/* One network namespace is one Homa host: struct homa_net and its map. */
+#ifndef _HOMA_NET_H
+#define _HOMA_NET_H
+
+#include <linux/atomic.h>
+#include <linux/interrupt.h>
+#include <linux/rbtree.h>
+#include <linux/rhashtable.h>
+#include <linux/spinlock.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "clock.h"
+#include "metrics.h"
+#include "sysctl.h"
+#include "../tt/kmod/timetrace.h"
+
+/**
+ * DOC: Objects
+ *
+ * struct homa_net (a host)
+ *   Part of the network namespace, created and freed with it. Sockets hold
+ *   their namespace, so it outlives them and everything below.
+ *
+ * struct homa_sock (sock.h)
+ *   A struct sock. Held by its file, by each of its RPCs and by each packet
+ *   that it has given to IP. Found by port under RCU (SOCK_RCU_FREE).
+ *   homa_sock_shutdown() makes it dead: unfindable, its RPCs ended.
+ *
+ * struct homa_rpc (rpc.h)
+ *   Reference counted. One reference belongs to the state machine and is
+ *   dropped by homa_rpc_end(), which also makes the RPC unfindable. Others:
+ *   a pending timer; the ready list, the list of waiters for buffer space,
+ *   the pacer and the grant scheduler never hold one (homa_rpc_end() takes the
+ *   RPC off them), but who takes an RPC from them does; a thread in sendmsg
+ *   or recvmsg, the packet handler, a walk over a socket's RPCs. Freed after
+ *   a grace period, because lookups are under RCU. Holds socket and peer.
+ *
+ * struct homa_peer (peer.h)
+ *   Another host, reference counted: the table holds one reference, each RPC
+ *   one. Evicted from the table only when nobody else holds it.
+ *
+ * struct homa_tombstone (tomb.h)
+ *   Remembers the key of an executed request; owned by its table, freed by
+ *   age, by number, and with the namespace.
+ */
+
+/**
+ * DOC: Locks
+ *
+ * Outermost first. All are taken with bottom halves off. No lock is held
+ * while a packet is given to IP or while user memory is touched.
+ *
+ *  #  lock                protects                               may then take
+ *  1  rpc->lock           one RPC: state, messages, timer        2, 3
+ *  2  hsk->lock           a socket's lists of RPCs, ready RPCs   3 (not ports)
+ *                         and waiters for buffers, shutdown
+ *  3  rcvbuf->lock        owners of bpages, free list            leaf
+ *     hn->grant.lock      messages that need grants              leaf
+ *     hn->pacer.lock      messages that wait for the device      leaf
+ *     hn->peers.lock      list of peers                          leaf
+ *     hn->tombs.lock      tombstones                             leaf
+ *     hn->ports.lock      port table (writers; readers use RCU)  leaf
+ *     peer->lock          stored acks, cutoffs                   leaf
+ *
+ * The RPC table (hn->rpcs) has bucket locks of its own, taken inside 1 or 2.
+ */
+
+#define HOMA_PORT_BUCKETS 256
+
+/**
+ * struct homa_ports - sockets by port
+ * @lock: for writers
+ * @next_default: next default port to try
+ * @buckets: struct homa_sock, by port modulo HOMA_PORT_BUCKETS
+ */
+struct homa_ports {
+	spinlock_t lock;
+	u16 next_default;
+	struct hlist_head buckets[HOMA_PORT_BUCKETS];
+};
+
+/**
+ * struct homa_peers - other hosts
+ * @table: struct homa_peer by address
+ * @lock: protects @lru and @count
+ * @lru: struct homa_peer, longest unused first
+ * @count: number of peers in the table
+ */
+struct homa_peers {
+	struct rhashtable table;
+	spinlock_t lock;
+	struct list_head lru;
+	int count;
+};
+
+/**
+ * struct homa_grants - incoming messages that need grants, see grant.c
+ * @lock: protects the rest, and homa_msgin.granted of messages in @tree
+ * @tree: struct homa_rpc by bytes that have not arrived, fewest first
+ * @count: number of messages in @tree
+ * @tasklet: grants to those who move up when a message leaves without traffic
+ */
+struct homa_grants {
+	spinlock_t lock;
+	struct rb_root_cached tree;
+	int count;
+	struct tasklet_struct tasklet;
+};
+
+/**
+ * struct homa_pacer - messages that wait for room in the device, see pacer.c
+ * @lock: protects @tree
+ * @tree: struct homa_rpc by bytes that have not been sent, fewest first
+ * @outstanding: bytes given to IP that no device has finished with
+ * @tasklet: sends from @tree when there is room again
+ */
+struct homa_pacer {
+	spinlock_t lock;
+	struct rb_root_cached tree;
+	atomic_t outstanding;
+	struct tasklet_struct tasklet;
+};
+
+#define HOMA_TOMB_BUCKETS 1024
+
+/**
+ * struct homa_tombs - requests that must not be executed again, see tomb.c
+ * @lock: protects the rest
+ * @buckets: struct homa_tombstone by key; allocated with the first one
+ * @fifo: struct homa_tombstone, oldest first
+ * @count: number of tombstones
+ */
+struct homa_tombs {
+	spinlock_t lock;
+	struct hlist_head *buckets;
+	struct list_head fifo;
+	int count;
+};
+
+/**
+ * struct homa_net - one Homa host
+ * @net: the namespace
+ * @live: cleared before the namespace goes away; no packet is handled then
+ * @tt: timetrace of this host
+ * @next_id: next RPC id of a client on this host; even
+ * @sysctl: settings
+ * @sysctl_header: registration of the settings
+ * @sysctl_table: the settings' table, relocated to this host
+ * @metrics: counters, per core
+ * @rpcs: all RPCs of this host, by peer address and id
+ * @ports: sockets
+ * @peers: other hosts
+ * @grants: what others may send
+ * @pacer: what we may send
+ * @tombs: requests that were executed
+ */
+struct homa_net {
+	/* Constant once initialised. */
+	struct net *net;
+	bool live;
+	struct homa_metrics __percpu *metrics;
+	struct tt_host tt;
+	struct ctl_table_header *sysctl_header;
+	struct ctl_table *sysctl_table;
+
+	/* Read mostly; READ_ONCE where a change in the middle would hurt. */
+	struct homa_sysctls sysctl;
+
+	atomic64_t next_id;
+	struct rhltable rpcs;
+	struct homa_ports ports;
+	struct homa_peers peers;
+	struct homa_grants grants;
+	struct homa_pacer pacer;
+	struct homa_tombs tombs;
+};
+
+extern unsigned int homa_net_id;
+
+/**
+ * homa_net() - the Homa host of a namespace
+ * @net: namespace
+ *
+ * Context: any.
+ */
+static inline struct homa_net *homa_net(struct net *net)
+{
+	return net_generic(net, homa_net_id);
+}
+
+int homa_net_register(void);
+void homa_net_unregister(void);
+
+#endif /* _HOMA_NET_H */

@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Making packets and giving them to IP.
+ *
+ * Packets are made under the lock of their RPC and collected in a queue on
+ * the caller's stack; homa_output_flush() gives them to IP when no lock is
+ * held, since a packet may come back at once (loopback, redirection) or
+ * raise an error for the RPC that it belongs to.
+ *
+ * An sk_buff is owned by IP from then on. Its destructor tells the pacer
+ * that the device is done with it.
+ *
+ * The checksum is TCP's, over a pseudo header that says TCP: that is what
+ * network devices can compute.
+ */
+#include <linux/slab.h>
+#include <net/ip.h>
+#include <net/ip6_checksum.h>
+#include <net/ip6_route.h>
+#include <net/route.h>
+
+#include "output.h"
+#include "pacer.h"
+#include "prio.h"
+
+/**
+ * struct homa_tx_cb - in skb->cb between making and flushing
+ * @saddr: source address
+ * @daddr: destination address
+ * @tclass: TOS byte or traffic class
+ * @control: counts as a control packet in metrics
+ */
+struct homa_tx_cb {
+	struct in6_addr saddr;
+	struct in6_addr daddr;
+	u8 tclass;
+	bool control;
+};
+
+static struct homa_tx_cb *tx_cb(struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct homa_tx_cb) > sizeof(skb->cb));
+	return (struct homa_tx_cb *)skb->cb;
+}
+
+static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path)
+{
+	struct flowi4 fl = {
+		.flowi4_oif = path->oif ? path->oif : sk->sk_bound_dev_if,
+		.flowi4_mark = READ_ONCE(sk->sk_mark),
+		.flowi4_proto = IPPROTO_HOMA,
+		.daddr = path->daddr.s6_addr32[3],
+		.saddr = path->saddr.s6_addr32[3],
+		.fl4_dport = path->dport,
+		.fl4_sport = inet_sk(sk)->inet_sport,
+		.flowi4_uid = sock_net_uid(sock_net(sk), sk),
+	};
+	struct rtable *rt;
+
+	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl));
+	rt = ip_route_output_flow(sock_net(sk), &fl, sk);
+	if (IS_ERR(rt))
+		return ERR_CAST(rt);
+	ipv6_addr_set_v4mapped(fl.saddr, &path->saddr);
+	return &rt->dst;
+}
+
+static struct dst_entry *route_v6(struct sock *sk, struct homa_path *path)
+{
+	struct flowi6 fl = {
+		.flowi6_oif = path->oif ? path->oif : sk->sk_bound_dev_if,
+		.flowi6_mark = READ_ONCE(sk->sk_mark),
+		.flowi6_proto = IPPROTO_HOMA,
+		.daddr = path->daddr,
+		.saddr = path->saddr,
+		.fl6_dport = path->dport,
+		.fl6_sport = inet_sk(sk)->inet_sport,
+		.flowi6_uid = sock_net_uid(sock_net(sk), sk),
+	};
+	struct dst_entry *dst;
+
+	security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl));
+	dst = ip6_dst_lookup_flow(sock_net(sk), sk, &fl, NULL);
+	if (!IS_ERR(dst))
+		path->saddr = fl.saddr;
+	return dst;
+}
+
+/* The way to a peer, with a reference; fills in our address. */
+static struct dst_entry *path_route(struct homa_sock *hsk,
+				    struct homa_path *path)
+{
+	struct sock *sk = homa_sock_sk(hsk);
+	struct dst_entry *dst;
+
+	if (ipv6_addr_v4mapped(&path->daddr))
+		dst = route_v4(sk, path);
+	else
+		dst = route_v6(sk, path);
+	if (IS_ERR(dst))
+		homa_metric_inc(homa_sock_net(hsk), peer_route_errors);
+	return dst;
+}
+
+static void rpc_path(const struct homa_rpc *rpc, struct homa_path *path)
+{
+	*path = (struct homa_path){
+		.saddr = rpc->saddr,
+		.daddr = rpc->daddr,
+		.oif = rpc->oif,
+		.dport = rpc->dport,
+		.id = rpc->key.id,
+	};
+}
+
+/**
+ * homa_output_route() - make sure that an RPC has a valid route
+ * @rpc: RPC
+ *
+ * Context: rpc->lock held, or @rpc not yet published.
+ * Return: 0 or a negative errno
+ */
+int homa_output_route(struct homa_rpc *rpc)
+{
+	struct homa_path path;
+	struct dst_entry *dst;
+
+	if (rpc->dst) {
+		if (dst_check(rpc->dst, rpc->dst_cookie))
+			return 0;
+		homa_metric_inc(rpc->hn, peer_dst_refreshes);
+		dst_release(rpc->dst);
+		rpc->dst = NULL;
+	}
+	rpc_path(rpc, &path);
+	dst = path_route(rpc->hsk, &path);
+	if (IS_ERR(dst))
+		return PTR_ERR(dst);
+	rpc->dst = dst;
+	rpc->saddr = path.saddr;
+	rpc->dst_cookie = 0;
+	if (!ipv6_addr_v4mapped(&rpc->daddr))
+		rpc->dst_cookie = rt6_get_cookie((struct rt6_info *)dst);
+	return 0;
+}
+
+/* Size of IP headers between us and the link layer. */
+static u32 ip_header_length(const struct in6_addr *daddr)
+{
+	return ipv6_addr_v4mapped(daddr) ? sizeof(struct iphdr) :
+					   sizeof(struct ipv6hdr);
+}
+
+/**
+ * homa_output_max_data() - how much of a message fits in a packet
+ * @rpc: RPC with a valid route
+ *
+ * Context: as homa_output_route().
+ * Return: bytes; 0 if the route's MTU is too small for Homa
+ */
+u32 homa_output_max_data(const struct homa_rpc *rpc)
+{
+	/* An IPv4 packet cannot be longer, whatever a device claims. */
+	u32 mtu = min_t(u32, dst_mtu(rpc->dst), 0xffff);
+	u32 headers = ip_header_length(&rpc->daddr) + rpc->dst->header_len +
+		      sizeof(struct homa_data_hdr);
+
+	return mtu > headers ? mtu - headers : 0;
+}
+
+/* A device has finished with one of our packets. */
+static void tx_destruct(struct sk_buff *skb)
+{
+	struct homa_net *hn = homa_sock_net(homa_sk(skb->sk));
+
+	homa_pacer_completed(hn, skb->truesize);
+	sock_wfree(skb);	/* may free the socket, and with it the host */
+}
+
+static struct sk_buff *tx_alloc(struct homa_sock *hsk, struct dst_entry *dst,
+				u32 length)
+{
+	struct homa_net *hn = homa_sock_net(hsk);
+	u32 headroom = LL_RESERVED_SPACE(dst->dev) + sizeof(struct ipv6hdr) +
+		       dst->header_len;
+	struct sk_buff *skb;
+
+	skb = alloc_skb(headroom + length + dst->trailer_len,
+			GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb) {
+		homa_metric_inc(hn, tx_no_memory);
+		return NULL;
+	}
+	homa_metric_inc(hn, skb_allocs);
+	skb_reserve(skb, headroom);
+	skb_reset_transport_header(skb);
+	return skb;
+}
+
+static void tx_checksum(struct sk_buff *skb, const struct homa_path *path)
+{
+	struct homa_common_hdr *h = (struct homa_common_hdr *)skb->data;
+	__sum16 pseudo;
+
+	if (ipv6_addr_v4mapped(&path->daddr))
+		pseudo = csum_tcpudp_magic(path->saddr.s6_addr32[3],
+					   path->daddr.s6_addr32[3], skb->len,
+					   IPPROTO_TCP, 0);
+	else
+		pseudo = csum_ipv6_magic(&path->saddr, &path->daddr, skb->len,
+					 IPPROTO_TCP, 0);
+	h->checksum = ~pseudo;
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_transport_header(skb) - skb->head;
+	skb->csum_offset = offsetof(struct homa_common_hdr, checksum);
+}
+
+/* Completes the header of a packet and appends it to the queue. */
+static void tx_queue(struct homa_sock *hsk, struct sk_buff *skb,
+		     struct dst_entry *dst, const struct homa_path *path,
+		     u8 prio, struct sk_buff_head *txq)
+{
+	struct homa_common_hdr *h = (struct homa_common_hdr *)skb->data;
+	struct homa_net *hn = homa_sock_net(hsk);
+	struct homa_tx_cb *cb = tx_cb(skb);
+
+	h->sport = htons(READ_ONCE(hsk->port));
+	h->dport = path->dport;
+	h->flags = HOMA_TCP_FLAGS;
+	h->urgent = htons(HOMA_TCP_URGENT);
+	h->sender_id = cpu_to_be64(path->id);
+	tx_checksum(skb, path);
+
+	cb->saddr = path->saddr;
+	cb->daddr = path->daddr;
+	cb->tclass = homa_prio_tclass(hn, prio);
+	cb->control = h->type != HOMA_DATA;
+	dst_hold(dst);
+	skb_dst_set(skb, dst);
+	skb_set_owner_w(skb, homa_sock_sk(hsk));
+	skb->destructor = tx_destruct;
+	homa_pacer_charge(hn, skb->truesize);
+
+	homa_metric_sent(hn, h->type);
+	homa_metric_inc(hn, priority_packets[prio]);
+	homa_metric_add(hn, priority_bytes[prio], skb->len);
+	__skb_queue_tail(txq, skb);
+}
+
+static void data_header(struct homa_rpc *rpc, struct sk_buff *skb, u32 start,
+			u32 incoming, bool retransmit)
+{
+	struct homa_data_hdr *h = skb_put_zero(skb, sizeof(*h));
+
+	h->common.type = HOMA_DATA;
+	h->common.doff = HOMA_DOFF_DATA;
+	h->common.sequence = htonl(start);
+	h->message_length = htonl(rpc->out.length);
+	h->incoming = htonl(incoming);
+	h->cutoff_version = READ_ONCE(rpc->peer->cutoff_version);
+	h->retransmit = retransmit;
+	h->offset = htonl(start);
+}
+
+/**
+ * homa_output_data() - make one DATA packet
+ * @rpc: RPC with an outgoing message
+ * @start: first byte
+ * @end: byte after the last one that may be in the packet
+ * @retransmit: the bytes were sent before
+ * @prio: priority
+ * @txq: the packet is appended here
+ *
+ * Context: rpc->lock held.
+ * Return: number of bytes in the packet, or a negative errno
+ */
+int homa_output_data(struct homa_rpc *rpc, u32 start, u32 end, bool retransmit,
+		     u8 prio, struct sk_buff_head *txq)
+{
+	struct homa_data_hdr *h;
+	struct homa_path path;
+	struct sk_buff *skb;
+	u32 max, n;
+	int err;
+
+	lockdep_assert_held(&rpc->lock);
+	err = homa_output_route(rpc);
+	if (err) {
+		homa_metric_inc(rpc->hn, tx_no_route);
+		return err;
+	}
+	max = homa_output_max_data(rpc);
+	if (!max)
+		return -EMSGSIZE;
+	skb = tx_alloc(rpc->hsk, rpc->dst, sizeof(*h));
+	if (!skb)
+		return -ENOMEM;
+	data_header(rpc, skb, start, retransmit ? end : rpc->out.unsched,
+		    retransmit);
+	n = homa_msgout_attach(&rpc->out, skb, start, min(end - start, max));
+	h = (struct homa_data_hdr *)skb->data;
+	homa_peer_pop_ack(rpc->peer, &h->ack);
+	rpc_path(rpc, &path);
+	tx_queue(rpc->hsk, skb, rpc->dst, &path, prio, txq);
+	tt_event(rpc->hn, DATA_SEND, skb->len, homa_trace_peer(rpc),
+		 homa_trace_id(rpc), start);
+	return n;
+}
+
+static int tx_control(struct homa_sock *hsk, struct dst_entry *dst,
+		      const struct homa_path *path, enum homa_packet_type type,
+		      void *header, size_t length, struct sk_buff_head *txq)
+{
+	struct homa_common_hdr *h = header;
+	struct sk_buff *skb;
+
+	skb = tx_alloc(hsk, dst, length);
+	if (!skb)
+		return -ENOMEM;
+	h->type = type;
+	h->doff = HOMA_DOFF_CONTROL;
+	skb_put_data(skb, header, length);
+	tx_queue(hsk, skb, dst, path,
+		 homa_prio_highest(homa_sock_net(hsk)), txq);
+	return 0;
+}
+
+/**
+ * homa_output_control() - make a control packet for an RPC
+ * @rpc: RPC
+ * @type: packet type
+ * @header: zeroed but for fields after the common header
+ * @length: size of @header
+ * @txq: the packet is appended here
+ *
+ * Context: rpc->lock held.
+ * Return: 0 or a negative errno
+ */
+int homa_output_control(struct homa_rpc *rpc, enum homa_packet_type type,
+			void *header, size_t length, struct sk_buff_head *txq)
+{
+	struct homa_path path;
+	int err;
+
+	lockdep_assert_held(&rpc->lock);
+	err = homa_output_route(rpc);
+	if (err) {
+		homa_metric_inc(rpc->hn, tx_no_route);
+		return err;
+	}
+	rpc_path(rpc, &path);
+	return tx_control(rpc->hsk, rpc->dst, &path, type, header, length, txq);
+}
+
+/**
+ * homa_output_reply() - make a control packet for no RPC of ours
+ * @hsk: socket that sends it
+ * @path: where it goes
+ * @type: packet type
+ * @header: zeroed but for fields after the common header
+ * @length: size of @header
+ * @txq: the packet is appended here
+ *
+ * Context: any; the caller keeps @hsk alive.
+ * Return: 0 or a negative errno
+ */
+int homa_output_reply(struct homa_sock *hsk, struct homa_path *path,
+		      enum homa_packet_type type, void *header, size_t length,
+		      struct sk_buff_head *txq)
+{
+	struct dst_entry *dst = path_route(hsk, path);
+	int err;
+
+	if (IS_ERR(dst)) {
+		homa_metric_inc(homa_sock_net(hsk), tx_no_route);
+		return PTR_ERR(dst);
+	}
+	err = tx_control(hsk, dst, path, type, header, length, txq);
+	dst_release(dst);
+	return err;
+}
+
+/**
+ * homa_output_resend() - ask a peer for part of a message
+ * @rpc: RPC that the message belongs to
+ * @offset: first byte wanted
+ * @length: bytes wanted, or HOMA_RESEND_ALL
+ * @prio: priority that the peer shall use
+ * @txq: the packet is appended here
+ *
+ * Context: rpc->lock held.
+ */
+void homa_output_resend(struct homa_rpc *rpc, u32 offset, u32 length, u8 prio,
+			struct sk_buff_head *txq)
+{
+	struct homa_resend_hdr h = {
+		.offset = htonl(offset),
+		.length = htonl(length),
+		.priority = prio,
+	};
+
+	homa_output_control(rpc, HOMA_RESEND, &h, sizeof(h), txq);
+	tt_event(rpc->hn, RESEND_SENT, homa_trace_id(rpc),
+		 homa_trace_peer(rpc), offset, length);
+}
+
+/**
+ * homa_output_ack() - make an ACK packet with all stored acknowledgments
+ * @hsk: socket that sends it
+ * @path: where it goes; @path->id is acknowledged, too
+ * @peer: whose acknowledgments to take along, or NULL
+ * @txq: the packet is appended here
+ *
+ * Context: any.
+ */
+void homa_output_ack(struct homa_sock *hsk, struct homa_path *path,
+		     struct homa_peer *peer, struct sk_buff_head *txq)
+{
+	struct homa_ack_hdr h = {};
+	int n = 0;
+
+	if (peer)
+		n = homa_peer_pop_acks(peer, h.acks);
+	h.num_acks = htons(n);
+	homa_output_reply(hsk, path, HOMA_ACK, &h, sizeof(h), txq);
+	tt_event(homa_sock_net(hsk), ACK_SENT, (u32)path->id & ~1u,
+		 tt_addr6(&path->daddr), n);
+}
+
+static int xmit_v4(struct sock *sk, struct sk_buff *skb,
+		   const struct homa_tx_cb *cb)
+{
+	struct flowi fl = {
+		.u.ip4.saddr = cb->saddr.s6_addr32[3],
+		.u.ip4.daddr = cb->daddr.s6_addr32[3],
+	};
+
+	return __ip_queue_xmit(sk, skb, &fl, cb->tclass);
+}
+
+static int xmit_v6(struct sock *sk, struct sk_buff *skb,
+		   const struct homa_tx_cb *cb)
+{
+	struct flowi6 fl = {
+		.flowi6_proto = IPPROTO_HOMA,
+		.saddr = cb->saddr,
+		.daddr = cb->daddr,
+	};
+	int err;
+
+	rcu_read_lock();
+	err = ip6_xmit(sk, skb, &fl, READ_ONCE(sk->sk_mark), NULL, cb->tclass,
+		       READ_ONCE(sk->sk_priority));
+	rcu_read_unlock();
+	return err;
+}
+
+/**
+ * homa_output_flush() - give packets to IP
+ * @txq: packets; empty afterwards
+ *
+ * Context: any, without locks.
+ */
+void homa_output_flush(struct sk_buff_head *txq)
+{
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(txq))) {
+		struct homa_tx_cb cb = *tx_cb(skb);
+		struct sock *sk = skb->sk;
+		struct homa_net *hn = homa_net(sock_net(sk));
+		int err;
+
+		/* The packet keeps the socket only until IP is done. */
+		sock_hold(sk);
+		memset(skb->cb, 0, sizeof(skb->cb));
+		if (ipv6_addr_v4mapped(&cb.daddr))
+			err = xmit_v4(sk, skb, &cb);
+		else
+			err = xmit_v6(sk, skb, &cb);
+		err = net_xmit_eval(err);
+		if (unlikely(err)) {
+			if (cb.control)
+				homa_metric_inc(hn, control_xmit_errors);
+			else
+				homa_metric_inc(hn, data_xmit_errors);
+		}
+		sock_put(sk);
+	}
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Other hosts: what must be remembered between RPCs.
+ *
+ * A peer says which priorities its unscheduled packets should have (cutoffs),
+ * and collects acknowledgments until they can ride on a packet (wire format,
+ * ack piggyback rules). Nothing here depends on a socket: routes, marks and
+ * source addresses belong to RPCs.
+ *
+ * The table is bounded by net.homa.max_peers. When it is full the peer that
+ * was idle longest makes room, if no RPC uses it; there is no timer.
+ */
+#include <linux/jiffies.h>
+#include <linux/slab.h>
+
+#include "peer.h"
+
+static const struct rhashtable_params peer_params = {
+	.key_len = sizeof(struct homa_peer_key),
+	.key_offset = offsetof(struct homa_peer, key),
+	.head_offset = offsetof(struct homa_peer, hash),
+	.automatic_shrinking = true,
+};
+
+/**
+ * homa_peers_net_init() - prepare a host's table of peers
+ * @hn: host
+ *
+ * Context: process.
+ * Return: 0 or a negative errno
+ */
+int homa_peers_net_init(struct homa_net *hn)
+{
+	spin_lock_init(&hn->peers.lock);
+	INIT_LIST_HEAD(&hn->peers.lru);
+	return rhashtable_init(&hn->peers.table, &peer_params);
+}
+
+static void peer_free_fn(void *peer, void *arg)
+{
+	kfree(peer);
+}
+
+/**
+ * homa_peers_net_exit() - free all peers of a host that is going away
+ * @hn: host; it has no sockets left
+ *
+ * Context: process.
+ */
+void homa_peers_net_exit(struct homa_net *hn)
+{
+	rhashtable_free_and_destroy(&hn->peers.table, peer_free_fn, NULL);
+}
+
+/**
+ * homa_peer_put() - give a reference back
+ * @peer: peer
+ *
+ * Context: any.
+ */
+void homa_peer_put(struct homa_peer *peer)
+{
+	if (refcount_dec_and_test(&peer->refs))
+		kfree_rcu(peer, rcu);
+}
+
+/**
+ * homa_peer_find() - look a peer up, without making one
+ * @hn: host
+ * @key: who
+ *
+ * Context: any.
+ * Return: the peer with a reference, or NULL
+ */
+struct homa_peer *homa_peer_find(struct homa_net *hn,
+				 const struct homa_peer_key *key)
+{
+	struct homa_peer *peer;
+
+	rcu_read_lock();
+	peer = rhashtable_lookup(&hn->peers.table, key, peer_params);
+	if (peer && !refcount_inc_not_zero(&peer->refs))
+		peer = NULL;
+	rcu_read_unlock();
+	return peer;
+}
+
+static struct homa_peer *peer_alloc(struct homa_net *hn,
+				    const struct homa_peer_key *key)
+{
+	struct homa_peer *peer = kzalloc(sizeof(*peer), GFP_ATOMIC);
+
+	if (!peer) {
+		homa_metric_inc(hn, peer_kmalloc_errors);
+		return NULL;
+	}
+	peer->hn = hn;
+	peer->key = *key;
+	refcount_set(&peer->refs, 2);	/* the table's and the caller's */
+	spin_lock_init(&peer->lock);
+	peer->cutoffs_sent = jiffies - HZ;
+
+	/* Until the peer says more: everything at the second highest level. */
+	peer->cutoffs[HOMA_MAX_PRIORITIES - 2] = INT_MAX;
+	return peer;
+}
+
+/* Makes room in a full table. Caller holds peers.lock. */
+static bool peers_evict_one(struct homa_net *hn)
+{
+	struct homa_peer *peer;
+
+	lockdep_assert_held(&hn->peers.lock);
+	list_for_each_entry(peer, &hn->peers.lru, lru) {
+		/* One reference is the table's. Nobody can get another
+		 * once the count is zero, so the peer is ours then.
+		 */
+		if (!refcount_dec_if_one(&peer->refs))
+			continue;
+		rhashtable_remove_fast(&hn->peers.table, &peer->hash,
+				       peer_params);
+		list_del(&peer->lru);
+		hn->peers.count--;
+		tt_event(hn, PEER_EVICTED, tt_addr6(&peer->key.addr));
+		kfree_rcu(peer, rcu);
+		return true;
+	}
+	return false;
+}
+
+/* Adds a new peer; somebody else may have been faster. */
+static struct homa_peer *peer_insert(struct homa_net *hn,
+				     struct homa_peer *peer)
+{
+	struct homa_peer *other = NULL;
+
+	spin_lock_bh(&hn->peers.lock);
+	if (hn->peers.count >= READ_ONCE(hn->sysctl.max_peers) &&
+	    !peers_evict_one(hn))
+		goto fail;
+	other = rhashtable_lookup_get_insert_fast(&hn->peers.table,
+						  &peer->hash, peer_params);
+	if (IS_ERR(other)) {
+		other = NULL;
+		goto fail;
+	}
+	if (other) {
+		/* Evictions need peers.lock, so the table still holds it. */
+		refcount_inc(&other->refs);
+		goto fail;
+	}
+	list_add_tail(&peer->lru, &hn->peers.lru);
+	hn->peers.count++;
+	spin_unlock_bh(&hn->peers.lock);
+	homa_metric_inc(hn, peer_allocs);
+	tt_event(hn, PEER_NEW, tt_addr6(&peer->key.addr));
+	return peer;
+
+fail:
+	spin_unlock_bh(&hn->peers.lock);
+	kfree(peer);
+	return other;
+}
+
+/**
+ * homa_peer_get() - look a peer up, making it if it is new
+ * @hn: host
+ * @key: who
+ *
+ * Context: any.
+ * Return: the peer with a reference, or NULL: no memory or too many peers
+ */
+struct homa_peer *homa_peer_get(struct homa_net *hn,
+				const struct homa_peer_key *key)
+{
+	struct homa_peer *peer = homa_peer_find(hn, key);
+
+	if (!peer) {
+		peer = peer_alloc(hn, key);
+		if (peer)
+			peer = peer_insert(hn, peer);
+		if (!peer)
+			return NULL;
+	}
+	if (peer->last_used != jiffies) {
+		spin_lock_bh(&hn->peers.lock);
+		peer->last_used = jiffies;
+		if (!list_empty(&peer->lru))
+			list_move_tail(&peer->lru, &hn->peers.lru);
+		spin_unlock_bh(&hn->peers.lock);
+	}
+	return peer;
+}
+
+/**
+ * homa_peer_pop_ack() - take an acknowledgment along on a packet
+ * @peer: where the packet goes
+ * @ack: result; the newest stored one
+ *
+ * Context: any.
+ * Return: false if there is none
+ */
+bool homa_peer_pop_ack(struct homa_peer *peer, struct homa_ack *ack)
+{
+	bool found = false;
+
+	if (!READ_ONCE(peer->num_acks))
+		return false;
+	spin_lock_bh(&peer->lock);
+	if (peer->num_acks) {
+		WRITE_ONCE(peer->num_acks, peer->num_acks - 1);
+		*ack = peer->acks[peer->num_acks];
+		found = true;
+	}
+	spin_unlock_bh(&peer->lock);
+	return found;
+}
+
+/**
+ * homa_peer_pop_acks() - take all stored acknowledgments
+ * @peer: where they go
+ * @acks: result; room for HOMA_MAX_ACKS
+ *
+ * Context: any.
+ * Return: number of acknowledgments
+ */
+int homa_peer_pop_acks(struct homa_peer *peer, struct homa_ack *acks)
+{
+	int n;
+
+	spin_lock_bh(&peer->lock);
+	n = peer->num_acks;
+	memcpy(acks, peer->acks, n * sizeof(*acks));
+	WRITE_ONCE(peer->num_acks, 0);
+	spin_unlock_bh(&peer->lock);
+	return n;
+}
+
+/**
+ * homa_peer_push_ack() - store an acknowledgment until a packet goes out
+ * @peer: where it goes
+ * @ack: the acknowledgment
+ *
+ * Context: any.
+ * Return: false if there is no room; an ACK packet is due then
+ */
+bool homa_peer_push_ack(struct homa_peer *peer, const struct homa_ack *ack)
+{
+	bool stored = false;
+
+	spin_lock_bh(&peer->lock);
+	if (peer->num_acks < HOMA_MAX_ACKS) {
+		peer->acks[peer->num_acks] = *ack;
+		WRITE_ONCE(peer->num_acks, peer->num_acks + 1);
+		stored = true;
+	}
+	spin_unlock_bh(&peer->lock);
+	return stored;
+}

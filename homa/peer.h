@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+ */
+/* What a host remembers about another one. */
+#ifndef _HOMA_PEER_H
+#define _HOMA_PEER_H
+
+#include <linux/refcount.h>
+#include <linux/rhashtable-types.h>
+
+#include "net.h"
+#include "wire.h"
+
+/**
+ * struct homa_peer_key - identifies another host
+ * @addr: its address; IPv4 addresses are mapped
+ * @scope: interface of a link-local address, else 0
+ */
+struct homa_peer_key {
+	struct in6_addr addr;
+	u32 scope;
+};
+
+/**
+ * struct homa_peer - another host
+ * @hash: link in homa_peers.table
+ * @key: who it is
+ * @refs: the table has one reference, each RPC one
+ * @rcu: defers freeing until lookups are over
+ * @hn: this host
+ * @lru: link in homa_peers.lru, under homa_peers.lock
+ * @last_used: time of the last homa_peer_get(), jiffies
+ * @cutoffs_sent: time of the last CUTOFFS to this peer, jiffies
+ * @lock: protects what follows
+ * @cutoffs: the peer's cutoffs; priority i is for messages up to cutoffs[i]
+ * @cutoff_version: version of @cutoffs, 0 until CUTOFFS arrived
+ * @num_acks: number of valid entries in @acks
+ * @acks: RPCs that this host, as a client, is done with
+ */
+struct homa_peer {
+	struct rhash_head hash;
+	struct homa_peer_key key;
+	refcount_t refs;
+	struct rcu_head rcu;
+	struct homa_net *hn;
+	struct list_head lru;
+	unsigned long last_used;
+	unsigned long cutoffs_sent;
+
+	spinlock_t lock;
+	u32 cutoffs[HOMA_MAX_PRIORITIES];
+	__be16 cutoff_version;
+	int num_acks;
+	struct homa_ack acks[HOMA_MAX_ACKS];
+};
+
+int homa_peers_net_init(struct homa_net *hn);
+void homa_peers_net_exit(struct homa_net *hn);
+
+struct homa_peer *homa_peer_find(struct homa_net *hn,
+				 const struct homa_peer_key *key);
+struct homa_peer *homa_peer_get(struct homa_net *hn,
+				const struct homa_peer_key *key);
+void homa_peer_put(struct homa_peer *peer);
+
+bool homa_peer_pop_ack(struct homa_peer *peer, struct homa_ack *ack);
+int homa_peer_pop_acks(struct homa_peer *peer, struct homa_ack *acks);
+bool homa_peer_push_ack(struct homa_peer *peer, const struct homa_ack *ack);
+
+#endif /* _HOMA_PEER_H */

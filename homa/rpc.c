@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Remote procedure calls: how they are made, found, and ended.
+ *
+ *	alloc --publish--> findable --end--> dead --last put--> freed
+ *
+ * Client and server RPCs are in one table. Looking up gives a reference, not
+ * a lock: the caller locks the RPC and must then look at its state, since it
+ * may have ended meanwhile.
+ */
+#include <linux/slab.h>
+#include <net/dst.h>
+
+#include "grant.h"
+#include "pacer.h"
+#include "rpc.h"
+#include "sock.h"
+#include "timer.h"
+#include "tomb.h"
+
+static const struct rhashtable_params rpc_params = {
+	.key_len = sizeof(struct homa_rpc_key),
+	.key_offset = offsetof(struct homa_rpc, key),
+	.head_offset = offsetof(struct homa_rpc, hash),
+	.automatic_shrinking = true,
+};
+
+/**
+ * homa_rpcs_net_init() - prepare a host's table of RPCs
+ * @hn: host
+ *
+ * Ids start at a random even number, so that a server which remembers an
+ * earlier life of this host does not take new requests for old ones, and so
+ * that ids are hard to guess.
+ *
+ * Context: process.
+ * Return: 0 or a negative errno
+ */
+int homa_rpcs_net_init(struct homa_net *hn)
+{
+	atomic64_set(&hn->next_id, get_random_u64() & ~1ULL);
+	return rhltable_init(&hn->rpcs, &rpc_params);
+}
+
+/**
+ * homa_rpcs_net_exit() - free the table
+ * @hn: host; it has no sockets left, so no RPCs
+ *
+ * Context: process.
+ */
+void homa_rpcs_net_exit(struct homa_net *hn)
+{
+	rhltable_destroy(&hn->rpcs);
+}
+
+static u64 rpc_next_id(struct homa_net *hn)
+{
+	u64 id;
+
+	do {
+		id = atomic64_fetch_add(2, &hn->next_id);
+	} while (!id);	/* 0 means "new" in the ABI, "none" in acks */
+	return id;
+}
+
+/**
+ * homa_rpc_alloc() - make an RPC that nobody can find yet
+ * @hsk: its socket, which the caller keeps alive
+ * @peer: the other host
+ * @dport: the other host's port
+ * @id: for a server RPC its id, odd; 0 makes a client RPC with a new id
+ * @gfp: allocation flags
+ *
+ * The caller ends it with homa_rpc_put() if it does not publish it.
+ *
+ * Context: any that @gfp allows.
+ * Return: the RPC, with one reference, or NULL: no memory, or too many peers
+ */
+struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
+				const struct homa_peer_key *peer,
+				__be16 dport, u64 id, gfp_t gfp)
+{
+	struct homa_net *hn = homa_sock_net(hsk);
+	struct homa_rpc *rpc;
+
+	rpc = kzalloc(sizeof(*rpc), gfp);
+	if (!rpc)
+		return NULL;
+	rpc->peer = homa_peer_get(hn, peer);
+	if (!rpc->peer) {
+		kfree(rpc);
+		return NULL;
+	}
+	rpc->hn = hn;
+	rpc->hsk = hsk;
+	rpc->daddr = peer->addr;
+	rpc->oif = peer->scope;
+	rpc->dport = dport;
+	rpc->key.id = id ? id : rpc_next_id(hn);
+	if (id)
+		rpc->key.addr = peer->addr;
+	rpc->state = id ? HOMA_INCOMING : HOMA_OUTGOING;
+	rpc->created = homa_now();
+	rpc->last_heard = rpc->created;
+	refcount_set(&rpc->refs, 1);
+	spin_lock_init(&rpc->lock);
+	init_waitqueue_head(&rpc->waiters);
+	homa_msgout_init(&rpc->out);
+	homa_msgin_init(&rpc->in);
+	homa_timer_init(rpc);
+	INIT_LIST_HEAD(&rpc->sock_links);
+	INIT_LIST_HEAD(&rpc->ready_links);
+	INIT_LIST_HEAD(&rpc->buf_links);
+	RB_CLEAR_NODE(&rpc->grant_node);
+	RB_CLEAR_NODE(&rpc->pacer_node);
+	sock_hold(homa_sock_sk(hsk));
+	return rpc;
+}
+
+/* An RPC with the same key and ports, if there is one. Under RCU. */
+static struct homa_rpc *rpc_lookup(struct homa_sock *hsk,
+				   const struct in6_addr *addr, __be16 dport,
+				   u64 id, bool any_port, bool *several)
+{
+	struct homa_net *hn = homa_sock_net(hsk);
+	struct homa_rpc_key key = { .id = id };
+	struct homa_rpc *rpc, *found = NULL;
+	struct rhlist_head *list, *pos;
+
+	if (!homa_id_is_client(id))
+		key.addr = *addr;
+	list = rhltable_lookup(&hn->rpcs, &key, rpc_params);
+	rhl_for_each_entry_rcu(rpc, pos, list, hash) {
+		if (rpc->hsk != hsk || !ipv6_addr_equal(&rpc->daddr, addr))
+			continue;
+		if (!any_port && rpc->dport == dport)
+			return rpc;
+		if (any_port) {
+			*several = found;
+			found = rpc;
+		}
+	}
+	return found;
+}
+
+/**
+ * homa_rpc_publish() - let an RPC be found
+ * @rpc: from homa_rpc_alloc()
+ *
+ * Context: any. Takes the socket's lock.
+ * Return: 0; -ESHUTDOWN: the socket is dead; -EEXIST: a server RPC with this
+ *	key is there already; -ENOBUFS: too many server RPCs; -ENOMEM
+ */
+int homa_rpc_publish(struct homa_rpc *rpc)
+{
+	struct homa_sock *hsk = rpc->hsk;
+	bool client = homa_is_client(rpc);
+	int err = 0;
+
+	spin_lock_bh(&hsk->lock);
+	rcu_read_lock();
+	if (hsk->shutdown)
+		err = -ESHUTDOWN;
+	else if (!client && rpc_lookup(hsk, &rpc->daddr, rpc->dport,
+				       rpc->key.id, false, NULL))
+		err = -EEXIST;
+	else if (!client && hsk->num_server_rpcs >=
+			    READ_ONCE(rpc->hn->sysctl.max_server_rpcs))
+		err = -ENOBUFS;
+	rcu_read_unlock();
+	if (!err)
+		err = rhltable_insert(&rpc->hn->rpcs, &rpc->hash, rpc_params);
+	if (!err) {
+		list_add_tail(&rpc->sock_links, &hsk->rpcs);
+		hsk->num_server_rpcs += !client;
+		homa_rpc_get(rpc);	/* the state machine's */
+	}
+	spin_unlock_bh(&hsk->lock);
+	return err;
+}
+
+/**
+ * homa_rpc_find() - look up the RPC that a packet belongs to
+ * @hsk: socket that the packet is for
+ * @addr: packet's source address
+ * @dport: packet's source port
+ * @id: as known on this host
+ *
+ * Context: any.
+ * Return: the RPC with a reference, or NULL
+ */
+struct homa_rpc *homa_rpc_find(struct homa_sock *hsk,
+			       const struct in6_addr *addr, __be16 dport,
+			       u64 id)
+{
+	struct homa_rpc *rpc;
+
+	rcu_read_lock();
+	rpc = rpc_lookup(hsk, addr, dport, id, false, NULL);
+	if (rpc && !refcount_inc_not_zero(&rpc->refs))
+		rpc = NULL;
+	rcu_read_unlock();
+	return rpc;
+}
+
+/**
+ * homa_rpc_find_any_port() - look up a server RPC without the client's port
+ * @hsk: socket
+ * @addr: client's address
+ * @id: as known on this host
+ *
+ * For acknowledgments, which carry no client port.
+ *
+ * Context: any.
+ * Return: the RPC with a reference; NULL if there is none, or more than one
+ */
+struct homa_rpc *homa_rpc_find_any_port(struct homa_sock *hsk,
+					const struct in6_addr *addr, u64 id)
+{
+	bool several = false;
+	struct homa_rpc *rpc;
+
+	rcu_read_lock();
+	rpc = rpc_lookup(hsk, addr, 0, id, true, &several);
+	if (several || (rpc && !refcount_inc_not_zero(&rpc->refs)))
+		rpc = NULL;
+	rcu_read_unlock();
+	return rpc;
+}
+
+/**
+ * homa_rpc_find_client() - look up a client RPC by its id
+ * @hsk: socket
+ * @id: from user space
+ *
+ * Context: any.
+ * Return: the RPC with a reference, or NULL
+ */
+struct homa_rpc *homa_rpc_find_client(struct homa_sock *hsk, u64 id)
+{
+	struct homa_rpc_key key = { .id = id };
+	struct rhlist_head *list, *pos;
+	struct homa_rpc *rpc, *found = NULL;
+
+	if (!homa_id_is_client(id))
+		return NULL;
+	rcu_read_lock();
+	list = rhltable_lookup(&homa_sock_net(hsk)->rpcs, &key, rpc_params);
+	rhl_for_each_entry_rcu(rpc, pos, list, hash) {
+		if (rpc->hsk == hsk && refcount_inc_not_zero(&rpc->refs)) {
+			found = rpc;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+/**
+ * homa_rpc_get() - take another reference
+ * @rpc: RPC that the caller has a reference to, or a lock that keeps it
+ *
+ * Context: any.
+ */
+void homa_rpc_get(struct homa_rpc *rpc)
+{
+	refcount_inc(&rpc->refs);
+}
+
+static void rpc_free(struct homa_rpc *rpc)
+{
+	struct homa_sock *hsk = rpc->hsk;
+
+	homa_msgin_free(rpc);
+	homa_msgout_free(&rpc->out, hsk);
+	dst_release(rpc->dst);
+	homa_peer_put(rpc->peer);
+	kfree_rcu(rpc, rcu);
+	sock_put(homa_sock_sk(hsk));
+}
+
+/**
+ * homa_rpc_put() - give a reference back
+ * @rpc: RPC; must not be used afterwards
+ *
+ * Context: any, without the lock of any RPC or socket: freeing an RPC may
+ * serve others that wait for its buffers.
+ */
+void homa_rpc_put(struct homa_rpc *rpc)
+{
+	if (refcount_dec_and_test(&rpc->refs))
+		rpc_free(rpc);
+}
+
+/**
+ * homa_rpc_set_state() - the only way into a state
+ * @rpc: RPC
+ * @state: new state
+ *
+ * Context: rpc->lock held.
+ */
+void homa_rpc_set_state(struct homa_rpc *rpc, enum homa_rpc_state state)
+{
+	lockdep_assert_held(&rpc->lock);
+	WRITE_ONCE(rpc->state, state);
+}
+
+/**
+ * homa_rpc_end() - an RPC is over
+ * @rpc: RPC; nothing happens if it is over already
+ *
+ * Nobody can find it afterwards, and no list, timer or scheduler knows it.
+ * Memory is freed when the last reference goes.
+ *
+ * Context: rpc->lock held; the caller has a reference, too.
+ */
+void homa_rpc_end(struct homa_rpc *rpc)
+{
+	struct homa_sock *hsk = rpc->hsk;
+
+	lockdep_assert_held(&rpc->lock);
+	if (rpc->state == HOMA_DEAD)
+		return;
+	tt_event(rpc->hn, RPC_END, homa_trace_id(rpc), hsk->port);
+
+	/* The tombstone must be there before the RPC is gone. */
+	if (!homa_is_client(rpc) && rpc->state != HOMA_INCOMING)
+		homa_tomb_add(rpc);
+	homa_rpc_set_state(rpc, HOMA_DEAD);
+	rhltable_remove(&rpc->hn->rpcs, &rpc->hash, rpc_params);
+
+	spin_lock(&hsk->lock);
+	list_del_init(&rpc->sock_links);
+	list_del_init(&rpc->ready_links);
+	list_del_init(&rpc->buf_links);
+	hsk->num_server_rpcs -= !homa_is_client(rpc);
+	spin_unlock(&hsk->lock);
+
+	homa_timer_cancel(rpc);
+	homa_grant_remove(rpc);
+	homa_pacer_remove(rpc);
+	wake_up_all(&rpc->waiters);
+	refcount_dec(&rpc->refs);	/* not the last: see Context */
+}
+
+/**
+ * homa_rpc_fail() - a client RPC cannot succeed; tell the application
+ * @rpc: client RPC
+ * @error: negative errno
+ *
+ * A response that has arrived already is delivered nevertheless.
+ *
+ * Context: rpc->lock held.
+ */
+void homa_rpc_fail(struct homa_rpc *rpc, int error)
+{
+	lockdep_assert_held(&rpc->lock);
+	if (rpc->state == HOMA_DEAD || rpc->error ||
+	    homa_msgin_complete(&rpc->in))
+		return;
+	tt_event(rpc->hn, RPC_ABORT, homa_trace_id(rpc), homa_trace_peer(rpc),
+		 error);
+	rpc->error = error;
+	homa_timer_cancel(rpc);
+	homa_grant_remove(rpc);
+	homa_pacer_remove(rpc);
+	spin_lock(&rpc->hsk->lock);
+	list_del_init(&rpc->buf_links);
+	spin_unlock(&rpc->hsk->lock);
+	homa_rpc_ready(rpc);
+}
+
+/**
+ * homa_rpc_abort() - the peer is gone, or cannot be reached
+ * @rpc: RPC of either role
+ * @error: negative errno for a client's application
+ *
+ * Context: rpc->lock held; the caller has a reference, too.
+ */
+void homa_rpc_abort(struct homa_rpc *rpc, int error)
+{
+	lockdep_assert_held(&rpc->lock);
+	if (rpc->state == HOMA_DEAD)
+		return;
+	if (homa_is_client(rpc)) {
+		homa_rpc_fail(rpc, error);
+		return;
+	}
+	homa_metric_inc(rpc->hn, server_rpc_discards);
+	homa_rpc_end(rpc);
+}
+
+/**
+ * homa_rpc_is_ready() - is there something for recvmsg(2)?
+ * @rpc: RPC
+ *
+ * Context: any; the answer is stable under rpc->lock.
+ */
+bool homa_rpc_is_ready(const struct homa_rpc *rpc)
+{
+	return READ_ONCE(rpc->error) ||
+	       (READ_ONCE(rpc->state) == HOMA_INCOMING &&
+		homa_msgin_complete(&rpc->in));
+}
+
+/**
+ * homa_rpc_ready() - hand a complete message or an error to the application
+ * @rpc: RPC
+ *
+ * Context: rpc->lock held.
+ */
+void homa_rpc_ready(struct homa_rpc *rpc)
+{
+	struct homa_sock *hsk = rpc->hsk;
+	struct sock *sk = homa_sock_sk(hsk);
+
+	lockdep_assert_held(&rpc->lock);
+	if (rpc->private) {
+		wake_up_interruptible(&rpc->waiters);
+		return;
+	}
+	spin_lock(&hsk->lock);
+	if (list_empty(&rpc->ready_links))
+		list_add_tail(&rpc->ready_links, &hsk->ready);
+	spin_unlock(&hsk->lock);
+	tt_event(rpc->hn, QUEUED, homa_trace_id(rpc), hsk->port);
+	sk->sk_data_ready(sk);
+}
+
+struct rpc_visit {
+	void (*fn)(struct homa_rpc *rpc);
+};
+
+static void rpcs_visit_sock(struct homa_sock *hsk, void *arg)
+{
+	struct rpc_visit *visit = arg;
+	struct homa_rpc **rpcs;
+	int i, n;
+
+	n = homa_sock_collect(hsk, &rpcs);
+	for (i = 0; i < n; i++) {
+		spin_lock_bh(&rpcs[i]->lock);
+		if (rpcs[i]->state != HOMA_DEAD)
+			visit->fn(rpcs[i]);
+		spin_unlock_bh(&rpcs[i]->lock);
+		homa_rpc_put(rpcs[i]);
+	}
+	kfree(rpcs);
+}
+
+static void rpc_log(struct homa_rpc *rpc)
+{
+	pr_info("RPC %llu state %d peer %pI6c:%u out %d/%u/%u in %d/%u/%u\n",
+		rpc->key.id, rpc->state, &rpc->daddr, ntohs(rpc->dport),
+		rpc->out.length, rpc->out.next, rpc->out.granted,
+		rpc->in.length, rpc->in.left, rpc->in.granted);
+}
+
+/**
+ * homa_rpc_log_all() - write all RPCs of a host to the kernel log
+ * @hn: host
+ *
+ * Each line ends with length/sent/granted of the outgoing message, and
+ * length/missing/granted of the incoming one.
+ *
+ * Context: process.
+ */
+void homa_rpc_log_all(struct homa_net *hn)
+{
+	struct rpc_visit visit = { .fn = rpc_log };
+
+	homa_sock_for_each(hn, rpcs_visit_sock, &visit);
+}
+
+static void rpc_trace(struct homa_rpc *rpc)
+{
+	if (rpc->in.length >= 0)
+		tt_event(rpc->hn, DUMP_IN, homa_trace_id(rpc), rpc->in.length,
+			 rpc->in.length - rpc->in.left, rpc->in.granted);
+	if (rpc->out.length >= 0)
+		tt_event(rpc->hn, DUMP_OUT, homa_trace_id(rpc),
+			 rpc->out.length, rpc->out.next, rpc->out.granted);
+}
+
+/**
+ * homa_rpc_trace_all() - record all RPCs of a host in its timetrace
+ * @hn: host
+ *
+ * Context: process.
+ */
+void homa_rpc_trace_all(struct homa_net *hn)
+{
+	struct rpc_visit visit = { .fn = rpc_trace };
+
+	homa_sock_for_each(hn, rpcs_visit_sock, &visit);
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* sendmsg(2): sends a request, or the response to one.
+ *
+ * The order in which arguments are checked is part of the ABI.
+ */
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+
+#include "output.h"
+#include "rpc.h"
+#include "sendmsg.h"
+#include "sock.h"
+
+/* Reads the arguments that msg_control points to. */
+static int send_get_args(struct homa_sock *hsk, struct msghdr *msg,
+			 struct homa_sendmsg_args *args)
+{
+	if (!msg->msg_name)
+		return homa_sock_error(hsk, -EINVAL, "no msg_name");
+	if (!msg->msg_control_is_user || msg->msg_controllen)
+		return homa_sock_error(hsk, -EINVAL,
+				       "msg_controllen is not 0");
+	if (copy_from_user(args, msg->msg_control_user, sizeof(*args)))
+		return homa_sock_error(hsk, -EFAULT,
+				       "cannot read homa_sendmsg_args");
+	if (args->flags & ~HOMA_SENDMSG_VALID_FLAGS || args->reserved)
+		return homa_sock_error(hsk, -EINVAL,
+				       "unknown flags, or reserved is not 0");
+	return 0;
+}
+
+/* Reads the destination. */
+static int send_get_peer(struct homa_sock *hsk, struct msghdr *msg,
+			 struct homa_peer_key *peer, __be16 *port)
+{
+	struct sockaddr_in6 *in6 = msg->msg_name;
+	struct sockaddr_in *in4 = msg->msg_name;
+	int family = hsk->inet.sk.sk_family;
+
+	*peer = (struct homa_peer_key){};
+	if (msg->msg_namelen < sizeof(sa_family_t))
+		return homa_sock_error(hsk, -EINVAL, "msg_name is too short");
+	if (in4->sin_family != family)
+		return homa_sock_error(hsk, -EAFNOSUPPORT,
+				       "msg_name is of another family");
+	if (family == AF_INET) {
+		if (msg->msg_namelen < sizeof(*in4))
+			return homa_sock_error(hsk, -EINVAL,
+					       "msg_name is too short");
+		ipv6_addr_set_v4mapped(in4->sin_addr.s_addr, &peer->addr);
+		*port = in4->sin_port;
+		return 0;
+	}
+	if (msg->msg_namelen < sizeof(*in6))
+		return homa_sock_error(hsk, -EINVAL, "msg_name is too short");
+	peer->addr = in6->sin6_addr;
+	*port = in6->sin6_port;
+	if (ipv6_addr_type(&peer->addr) & IPV6_ADDR_LINKLOCAL)
+		peer->scope = in6->sin6_scope_id;
+	return 0;
+}
+
+/* Copies the message in; @out must be freed in any case. */
+static int send_fill(struct homa_sock *hsk, struct homa_rpc *rpc,
+		     struct msghdr *msg, struct homa_msgout *out)
+{
+	size_t length = msg_data_left(msg);
+	int err;
+
+	if (!length)
+		return homa_sock_error(hsk, -EINVAL, "message is empty");
+	if (length > HOMA_MAX_MESSAGE_LENGTH)
+		return homa_sock_error(hsk, -EINVAL, "message is too long");
+	if (!homa_output_max_data(rpc))
+		return homa_sock_error(hsk, -EINVAL,
+				       "MTU of the route is too small");
+	tt_event(rpc->hn, COPY_IN_START, homa_trace_id(rpc), length,
+		 min_t(u32, length, rpc->hn->sysctl.unsched_bytes));
+	err = homa_msgout_fill(out, hsk, &msg->msg_iter, length);
+	tt_event(rpc->hn, COPY_IN_DONE, homa_trace_id(rpc), length);
+	if (err == -EFAULT)
+		return homa_sock_error(hsk, err, "cannot read the message");
+	if (err)
+		return homa_sock_error(hsk, err, "no memory for the message");
+	return 0;
+}
+
+/* A client's own address may have been chosen with connect(2). */
+static void send_set_source(struct homa_sock *hsk, struct homa_rpc *rpc)
+{
+	struct sock *sk = homa_sock_sk(hsk);
+
+	if (ipv6_addr_v4mapped(&rpc->daddr))
+		ipv6_addr_set_v4mapped(hsk->inet.inet_saddr, &rpc->saddr);
+	else
+		rpc->saddr = sk->sk_v6_rcv_saddr;
+}
+
+/* Makes the RPC findable, tells the application its id, and sends. */
+static int request_start(struct homa_sock *hsk, struct homa_rpc *rpc,
+			 struct msghdr *msg, struct homa_sendmsg_args *args,
+			 struct homa_msgout *out)
+{
+	struct sk_buff_head txq;
+	int err;
+
+	__skb_queue_head_init(&txq);
+	err = homa_rpc_publish(rpc);
+	if (err == -ESHUTDOWN)
+		return homa_sock_error(hsk, -EINVAL,
+				       "socket was shut down meanwhile");
+	if (err)
+		return homa_sock_error(hsk, err, "no memory for the RPC");
+
+	args->id = rpc->key.id;
+	if (copy_to_user(msg->msg_control_user, args, sizeof(*args)))
+		err = homa_sock_error(hsk, -EFAULT,
+				      "cannot write homa_sendmsg_args");
+	spin_lock_bh(&rpc->lock);
+	if (err)
+		homa_rpc_end(rpc);
+	else if (rpc->state == HOMA_DEAD)
+		err = homa_sock_error(hsk, -EINVAL, "RPC ended meanwhile");
+	else
+		homa_msgout_start(rpc, out, &txq);
+	spin_unlock_bh(&rpc->lock);
+	homa_output_flush(&txq);
+	return err;
+}
+
+static int send_request(struct homa_sock *hsk, struct msghdr *msg,
+			struct homa_sendmsg_args *args,
+			const struct homa_peer_key *peer, __be16 port)
+{
+	struct homa_msgout out;
+	struct homa_rpc *rpc;
+	int err;
+
+	rpc = homa_rpc_alloc(hsk, peer, port, 0, GFP_KERNEL_ACCOUNT);
+	if (!rpc)
+		return homa_sock_error(hsk, -ENOMEM, "no memory for the RPC");
+	rpc->cookie = args->completion_cookie;
+	rpc->private = args->flags & HOMA_SENDMSG_PRIVATE;
+	send_set_source(hsk, rpc);
+	homa_msgout_init(&out);
+	tt_event(rpc->hn, SENDMSG_REQUEST, homa_trace_peer(rpc), ntohs(port),
+		 homa_trace_id(rpc), msg_data_left(msg));
+
+	err = homa_output_route(rpc);
+	if (err)
+		homa_sock_error(hsk, err, "no route to the peer");
+	else if (READ_ONCE(hsk->shutdown))
+		err = homa_sock_error(hsk, -ESHUTDOWN, "socket is shut down");
+	else
+		err = send_fill(hsk, rpc, msg, &out);
+	if (!err)
+		err = request_start(hsk, rpc, msg, args, &out);
+	if (err)
+		tt_event(rpc->hn, SENDMSG_ERROR, err, homa_trace_id(rpc));
+	else
+		tt_event(rpc->hn, SENDMSG_DONE, homa_trace_id(rpc));
+	homa_msgout_free(&out, hsk);
+	homa_rpc_put(rpc);
+	return err;
+}
+
+/* The server RPC that a response is for. The port in msg_name need not be
+ * right, but if it is, it tells clients at one address apart.
+ */
+static struct homa_rpc *response_find(struct homa_sock *hsk, u64 id,
+				      const struct homa_peer_key *peer,
+				      __be16 port)
+{
+	struct homa_rpc *rpc;
+
+	if (homa_id_is_client(id))
+		return NULL;
+	rpc = homa_rpc_find(hsk, &peer->addr, port, id);
+	return rpc ? rpc : homa_rpc_find_any_port(hsk, &peer->addr, id);
+}
+
+/* May this RPC be answered? Route and MTU are checked on the way. */
+static int response_check(struct homa_sock *hsk, struct homa_rpc *rpc)
+{
+	int err = 0;
+
+	spin_lock_bh(&rpc->lock);
+	if (rpc->state == HOMA_DEAD)
+		err = -ENOENT;
+	else if (rpc->state != HOMA_IN_SERVICE)
+		err = homa_sock_error(hsk, -EINVAL,
+				      "RPC is not waiting for a response");
+	else
+		err = homa_output_route(rpc);
+	spin_unlock_bh(&rpc->lock);
+	return err;
+}
+
+/* Sends, unless the RPC ended or was answered while the message was copied. */
+static int response_start(struct homa_sock *hsk, struct homa_rpc *rpc,
+			  struct homa_msgout *out, int err)
+{
+	struct sk_buff_head txq;
+
+	__skb_queue_head_init(&txq);
+	spin_lock_bh(&rpc->lock);
+	if (rpc->state == HOMA_DEAD) {
+		err = 0;
+	} else if (rpc->state != HOMA_IN_SERVICE) {
+		err = homa_sock_error(hsk, -EINVAL,
+				      "RPC is not waiting for a response");
+	} else if (err) {
+		homa_metric_inc(rpc->hn, server_rpc_discards);
+		homa_rpc_end(rpc);
+	} else {
+		homa_rpc_set_state(rpc, HOMA_OUTGOING);
+		homa_msgout_start(rpc, out, &txq);
+	}
+	spin_unlock_bh(&rpc->lock);
+	homa_output_flush(&txq);
+	return err;
+}
+
+static int send_response(struct homa_sock *hsk, struct msghdr *msg,
+			 struct homa_sendmsg_args *args,
+			 const struct homa_peer_key *peer, __be16 port)
+{
+	struct homa_msgout out;
+	struct homa_rpc *rpc;
+	int err;
+
+	if (args->completion_cookie)
+		return homa_sock_error(hsk, -EINVAL,
+				       "a response cannot have a cookie");
+	rpc = response_find(hsk, args->id, peer, port);
+	if (!rpc)
+		return 0;	/* the client is gone; nobody to tell */
+	tt_event(rpc->hn, SENDMSG_RESPONSE, homa_trace_id(rpc), hsk->port,
+		 task_pid_nr(current), msg_data_left(msg));
+	homa_msgout_init(&out);
+	err = response_check(hsk, rpc);
+	if (err == -ENOENT) {
+		err = 0;
+	} else if (err != -EINVAL) {
+		if (!err)
+			err = send_fill(hsk, rpc, msg, &out);
+		err = response_start(hsk, rpc, &out, err);
+	}
+	homa_msgout_free(&out, hsk);
+	homa_rpc_put(rpc);
+	return err;
+}
+
+/**
+ * homa_sendmsg() - sendmsg(2)
+ * @sock: socket
+ * @msg: destination, data, and struct homa_sendmsg_args
+ * @length: bytes of data
+ *
+ * Context: process, sleeps.
+ * Return: 0 or a negative errno
+ */
+int homa_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
+{
+	struct homa_sock *hsk = homa_sk(sock->sk);
+	struct homa_net *hn = homa_sock_net(hsk);
+	struct homa_sendmsg_args args;
+	struct homa_peer_key peer;
+	u64 start = homa_now();
+	__be16 port;
+	int err;
+
+	err = send_get_args(hsk, msg, &args);
+	if (!err)
+		err = homa_sock_wait_wmem(hsk, msg->msg_flags & MSG_DONTWAIT);
+	if (!err)
+		err = send_get_peer(hsk, msg, &peer, &port);
+	if (err)
+		return err;
+	if (args.id) {
+		err = send_response(hsk, msg, &args, &peer, port);
+		homa_metric_inc(hn, reply_calls);
+		homa_metric_add(hn, reply_cycles, homa_now() - start);
+	} else {
+		err = send_request(hsk, msg, &args, &peer, port);
+		homa_metric_inc(hn, send_calls);
+		homa_metric_add(hn, send_cycles, homa_now() - start);
+	}
+	return err;
+}

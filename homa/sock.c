@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Sockets: ports, life and death, memory for outgoing messages.
+ *
+ * A socket is found by its port. Ports belong to the host (the namespace),
+ * and are shared by both address families. A new socket gets a port from
+ * 0x8000 up; bind(2) moves it to a lower one and makes it a server.
+ *
+ * Shutdown is the only way to die, and cannot be undone: first nobody can
+ * find the socket or add an RPC, then its RPCs end, then all who wait are
+ * woken.
+ */
+#include <linux/slab.h>
+#include <net/ip.h>
+
+#include "prio.h"
+#include "rpc.h"
+#include "sock.h"
+
+/**
+ * homa_ports_net_init() - prepare a host's port table
+ * @hn: host
+ *
+ * Context: process.
+ */
+void homa_ports_net_init(struct homa_net *hn)
+{
+	spin_lock_init(&hn->ports.lock);
+	hn->ports.next_default = HOMA_MIN_DEFAULT_PORT;
+}
+
+static struct hlist_head *port_bucket(struct homa_net *hn, u16 port)
+{
+	return &hn->ports.buckets[port % HOMA_PORT_BUCKETS];
+}
+
+static struct homa_sock *port_owner(struct homa_net *hn, u16 port)
+{
+	struct homa_sock *hsk;
+
+	hlist_for_each_entry_rcu(hsk, port_bucket(hn, port), port_links,
+				 lockdep_is_held(&hn->ports.lock)) {
+		if (READ_ONCE(hsk->port) == port)
+			return hsk;
+	}
+	return NULL;
+}
+
+/* Gives a socket a port that nobody owns. A reader that walks the old bucket
+ * meanwhile may miss sockets behind this one; such a packet is lost, as if it
+ * had come a moment later, and is sent again.
+ */
+static void port_set(struct homa_net *hn, struct homa_sock *hsk, u16 port)
+{
+	lockdep_assert_held(&hn->ports.lock);
+	if (hsk->hashed)
+		hlist_del_rcu(&hsk->port_links);
+	WRITE_ONCE(hsk->port, port);
+	hsk->inet.inet_num = port;
+	hsk->inet.inet_sport = htons(port);
+	hlist_add_head_rcu(&hsk->port_links, port_bucket(hn, port));
+	hsk->hashed = true;
+}
+
+static int port_set_default(struct homa_net *hn, struct homa_sock *hsk)
+{
+	int tries = 0x10000 - HOMA_MIN_DEFAULT_PORT;
+	int err = -EADDRNOTAVAIL;
+
+	spin_lock_bh(&hn->ports.lock);
+	while (tries-- > 0) {
+		u16 port = hn->ports.next_default;
+
+		hn->ports.next_default = port == 0xffff ?
+					 HOMA_MIN_DEFAULT_PORT : port + 1;
+		if (!port_owner(hn, port)) {
+			port_set(hn, hsk, port);
+			err = 0;
+			break;
+		}
+	}
+	spin_unlock_bh(&hn->ports.lock);
+	return err;
+}
+
+/* The last reference is gone: no RPC, packet or thread uses the socket. */
+static void sock_destruct(struct sock *sk)
+{
+	homa_rcvbuf_free(homa_sk(sk)->rcvbuf);
+	homa_sk(sk)->destruct(sk);
+}
+
+/**
+ * homa_sock_init() - prepare a new socket and give it a default port
+ * @hsk: socket, zeroed but for the generic part
+ *
+ * Context: process.
+ * Return: 0 or -EADDRNOTAVAIL: no default port is left
+ */
+int homa_sock_init(struct homa_sock *hsk)
+{
+	struct homa_net *hn = homa_sock_net(hsk);
+	struct sock *sk = homa_sock_sk(hsk);
+	int err;
+
+	spin_lock_init(&hsk->lock);
+	INIT_LIST_HEAD(&hsk->rpcs);
+	INIT_LIST_HEAD(&hsk->ready);
+	INIT_LIST_HEAD(&hsk->buf_waiters);
+	atomic_set(&hsk->tx_mem, 0);
+	hsk->error_msg = "";
+	hsk->destruct = sk->sk_destruct;
+	sk->sk_destruct = sock_destruct;
+	sock_set_flag(sk, SOCK_RCU_FREE);
+	sk->sk_sndbuf = READ_ONCE(hn->sysctl.wmem_max);
+
+	err = port_set_default(hn, hsk);
+	if (err)
+		return homa_sock_error(hsk, err, "all default ports in use");
+
+	/* connect(AF_UNSPEC) must not take the port away. */
+	sk->sk_userlocks |= SOCK_BINDPORT_LOCK;
+	return 0;
+}
+
+/**
+ * homa_sock_bind() - move a socket to a server port
+ * @hsk: socket
+ * @port: below HOMA_MIN_DEFAULT_PORT, not 0
+ *
+ * Context: process.
+ * Return: 0, -ESHUTDOWN or -EADDRINUSE
+ */
+int homa_sock_bind(struct homa_sock *hsk, u16 port)
+{
+	struct homa_net *hn = homa_sock_net(hsk);
+	struct homa_sock *owner;
+	int err = 0;
+
+	spin_lock_bh(&hn->ports.lock);
+	owner = port_owner(hn, port);
+	if (!hsk->hashed) {
+		err = homa_sock_error(hsk, -ESHUTDOWN, "socket is shut down");
+	} else if (owner && owner != hsk) {
+		err = homa_sock_error(hsk, -EADDRINUSE, "port is in use");
+	} else if (!owner) {
+		port_set(hn, hsk, port);
+		WRITE_ONCE(hsk->is_server, true);
+	}
+	spin_unlock_bh(&hn->ports.lock);
+	return err;
+}
+
+/**
+ * homa_sock_find() - the socket that receives on a port
+ * @hn: host
+ * @port: host byte order
+ * @ipv4: the packet has an IPv4 address, which not all sockets can take
+ *
+ * Context: under rcu_read_lock(), which keeps the result alive.
+ * Return: socket or NULL
+ */
+struct homa_sock *homa_sock_find(struct homa_net *hn, u16 port, bool ipv4)
+{
+	struct homa_sock *hsk = port_owner(hn, port);
+	struct sock *sk;
+
+	if (!hsk)
+		return NULL;
+	sk = homa_sock_sk(hsk);
+	if (ipv4 ? ipv6_only_sock(sk) : sk->sk_family != AF_INET6)
+		return NULL;
+	return hsk;
+}
+
+static struct homa_rpc *sock_first_rpc(struct homa_sock *hsk)
+{
+	struct homa_rpc *rpc;
+
+	spin_lock_bh(&hsk->lock);
+	rpc = list_first_entry_or_null(&hsk->rpcs, struct homa_rpc,
+				       sock_links);
+	if (rpc)
+		homa_rpc_get(rpc);
+	spin_unlock_bh(&hsk->lock);
+	return rpc;
+}
+
+/**
+ * homa_sock_shutdown() - make a socket dead
+ * @hsk: socket; may be dead already
+ *
+ * Peers are not told; their packets get an ICMP error from now on.
+ *
+ * Context: process.
+ */
+void homa_sock_shutdown(struct homa_sock *hsk)
+{
+	struct homa_net *hn = homa_sock_net(hsk);
+	struct sock *sk = homa_sock_sk(hsk);
+	struct homa_rpc *rpc;
+
+	spin_lock_bh(&hn->ports.lock);
+	if (hsk->hashed) {
+		hlist_del_rcu(&hsk->port_links);
+		hsk->hashed = false;
+	}
+	spin_unlock_bh(&hn->ports.lock);
+
+	spin_lock_bh(&hsk->lock);
+	hsk->shutdown = true;
+	spin_unlock_bh(&hsk->lock);
+	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	tt_event(hn, SOCK_SHUTDOWN, hsk->port);
+
+	while ((rpc = sock_first_rpc(hsk))) {
+		spin_lock_bh(&rpc->lock);
+		homa_rpc_end(rpc);
+		spin_unlock_bh(&rpc->lock);
+		homa_rpc_put(rpc);
+	}
+
+	/* Everybody: receivers, senders waiting for memory, poll. */
+	sk->sk_state_change(sk);
+}
+
+/**
+ * homa_sock_collect() - references to all RPCs of a socket
+ * @hsk: socket
+ * @rpcs: result: array to be freed with kvfree(), or NULL
+ *
+ * RPCs that are added meanwhile may be missing.
+ *
+ * Context: any.
+ * Return: entries in @rpcs, or -ENOMEM
+ */
+int homa_sock_collect(struct homa_sock *hsk, struct homa_rpc ***rpcs)
+{
+	int room = 0, n = 0;
+	struct homa_rpc *rpc;
+
+	*rpcs = NULL;
+	spin_lock_bh(&hsk->lock);
+	list_for_each_entry(rpc, &hsk->rpcs, sock_links)
+		room++;
+	if (room)
+		*rpcs = kmalloc_array(room, sizeof(**rpcs),
+				      GFP_ATOMIC | __GFP_NOWARN);
+	if (*rpcs) {
+		list_for_each_entry(rpc, &hsk->rpcs, sock_links) {
+			homa_rpc_get(rpc);
+			(*rpcs)[n++] = rpc;
+		}
+	}
+	spin_unlock_bh(&hsk->lock);
+	return room && !*rpcs ? -ENOMEM : n;
+}
+
+/**
+ * homa_sock_for_each() - visit all sockets of a host
+ * @hn: host
+ * @fn: called under rcu_read_lock()
+ * @arg: passed to @fn
+ *
+ * Context: any.
+ */
+void homa_sock_for_each(struct homa_net *hn,
+			void (*fn)(struct homa_sock *hsk, void *arg),
+			void *arg)
+{
+	struct homa_sock *hsk;
+	int i;
+
+	rcu_read_lock();
+	for (i = 0; i < HOMA_PORT_BUCKETS; i++)
+		hlist_for_each_entry_rcu(hsk, &hn->ports.buckets[i], port_links)
+			fn(hsk, arg);
+	rcu_read_unlock();
+}
+
+static bool wmem_available(struct homa_sock *hsk)
+{
+	return atomic_read(&hsk->tx_mem) < READ_ONCE(hsk->inet.sk.sk_sndbuf);
+}
+
+/**
+ * homa_sock_wait_wmem() - wait until another message may be sent
+ * @hsk: socket
+ * @nonblocking: do not wait
+ *
+ * Context: process, sleeps.
+ * Return: 0, -EAGAIN (also after SO_SNDTIMEO), -EINTR or -ESHUTDOWN
+ */
+int homa_sock_wait_wmem(struct homa_sock *hsk, bool nonblocking)
+{
+	struct sock *sk = homa_sock_sk(hsk);
+	long left = sock_sndtimeo(sk, nonblocking);
+	DEFINE_WAIT(wait);
+	int err = 0;
+
+	if (likely(wmem_available(hsk)))
+		return 0;
+	tt_event(homa_sock_net(hsk), WMEM_WAIT, hsk->port,
+		 atomic_read(&hsk->tx_mem));
+	for (;;) {
+		/* Not exclusive: a wakeup may be for a poller or receiver. */
+		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+		set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+		smp_mb__after_atomic();	/* pairs with homa_sock_uncharge() */
+		if (wmem_available(hsk))
+			break;
+		if (READ_ONCE(hsk->shutdown))
+			err = -ESHUTDOWN;
+		else if (!left)
+			err = -EAGAIN;
+		else if (signal_pending(current))
+			err = -EINTR;
+		if (err)
+			break;
+		left = schedule_timeout(left);
+	}
+	finish_wait(sk_sleep(sk), &wait);
+	tt_event(homa_sock_net(hsk), WMEM_WAKE, hsk->port,
+		 atomic_read(&hsk->tx_mem));
+	return err;
+}
+
+/**
+ * homa_sock_uncharge() - memory of an outgoing message is free again
+ * @hsk: socket
+ * @bytes: how much
+ *
+ * Context: any.
+ */
+void homa_sock_uncharge(struct homa_sock *hsk, u32 bytes)
+{
+	struct sock *sk = homa_sock_sk(hsk);
+	struct socket_wq *wq;
+	struct socket *sock;
+
+	if (!bytes)
+		return;
+	atomic_sub(bytes, &hsk->tx_mem);
+	smp_mb__after_atomic();		/* pairs with homa_sock_wait_wmem() */
+	if (!wmem_available(hsk))
+		return;
+	rcu_read_lock();
+	sock = READ_ONCE(sk->sk_socket);
+	wq = rcu_dereference(sk->sk_wq);
+	if (sock && test_and_clear_bit(SOCK_NOSPACE, &sock->flags) &&
+	    skwq_has_sleeper(wq))
+		wake_up_interruptible_poll(&wq->wait, EPOLLOUT | EPOLLWRNORM |
+					   EPOLLWRBAND);
+	rcu_read_unlock();
+}

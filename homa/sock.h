@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+ */
+/* Homa sockets. */
+#ifndef _HOMA_SOCK_H
+#define _HOMA_SOCK_H
+
+#include <linux/ipv6.h>
+#include <net/inet_sock.h>
+#include <net/sock.h>
+
+#include "net.h"
+#include "rcvbuf.h"
+
+struct homa_rpc;
+
+/**
+ * struct homa_sock - a Homa socket
+ *
+ * @inet: generic part
+ * @port_links: in homa_ports.buckets, under homa_ports.lock and RCU
+ * @port: port that this socket receives on, host byte order
+ * @hashed: @port_links is in use; under homa_ports.lock
+ * @is_server: requests are accepted; READ_ONCE
+ * @error_msg: why the last failed call failed; constant text; READ_ONCE
+ * @tx_mem: bytes of memory in outgoing messages
+ * @destruct: the generic part's destructor
+ *
+ * Under @lock:
+ * @lock: the socket's lock (the generic one serves generic options only)
+ * @shutdown: no new RPC may be added; also read without lock as a hint
+ * @rpcs: struct homa_rpc, oldest first
+ * @num_server_rpcs: server RPCs in @rpcs
+ * @ready: struct homa_rpc that recvmsg(2) can return, in order of arrival
+ * @buf_waiters: struct homa_rpc without buffer space, shortest message first
+ * @rcvbuf: receive region; set once; smp_load_acquire() without the lock
+ */
+struct homa_sock {
+	struct inet_sock inet;	/* must be first */
+	struct hlist_node port_links;
+	u16 port;
+	bool hashed;
+	bool is_server;
+	const char *error_msg;
+	atomic_t tx_mem;
+	void (*destruct)(struct sock *sk);
+
+	spinlock_t lock;
+	bool shutdown;
+	struct list_head rpcs;
+	int num_server_rpcs;
+	struct list_head ready;
+	struct list_head buf_waiters;
+	struct homa_rcvbuf *rcvbuf;
+};
+
+/**
+ * struct homa_v6_sock - a Homa socket of family AF_INET6
+ * @homa: must be first
+ * @inet6: must be last
+ */
+struct homa_v6_sock {
+	struct homa_sock homa;
+	struct ipv6_pinfo inet6;
+};
+
+static inline struct homa_sock *homa_sk(const struct sock *sk)
+{
+	return (struct homa_sock *)sk;
+}
+
+static inline struct sock *homa_sock_sk(struct homa_sock *hsk)
+{
+	return &hsk->inet.sk;
+}
+
+static inline struct homa_net *homa_sock_net(const struct homa_sock *hsk)
+{
+	return homa_net(sock_net(&hsk->inet.sk));
+}
+
+/**
+ * homa_sock_error() - note why a call fails
+ * @hsk: socket
+ * @error: negative errno
+ * @why: constant text for HOMAIOCINFO
+ *
+ * Return: @error
+ */
+static inline int homa_sock_error(struct homa_sock *hsk, int error,
+				  const char *why)
+{
+	WRITE_ONCE(hsk->error_msg, why);
+	return error;
+}
+
+void homa_ports_net_init(struct homa_net *hn);
+
+int homa_sock_init(struct homa_sock *hsk);
+int homa_sock_bind(struct homa_sock *hsk, u16 port);
+struct homa_sock *homa_sock_find(struct homa_net *hn, u16 port, bool ipv4);
+void homa_sock_shutdown(struct homa_sock *hsk);
+int homa_sock_collect(struct homa_sock *hsk, struct homa_rpc ***rpcs);
+void homa_sock_for_each(struct homa_net *hn,
+			void (*fn)(struct homa_sock *hsk, void *arg),
+			void *arg);
+int homa_sock_wait_wmem(struct homa_sock *hsk, bool nonblocking);
+void homa_sock_uncharge(struct homa_sock *hsk, u32 bytes);
+
+#endif /* _HOMA_SOCK_H */

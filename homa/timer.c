@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Timers: what happens when nothing happens.
+ *
+ * Each RPC has one timer, which runs only while this host waits for the peer:
+ *
+ *	waiting for DATA	RESEND after resend_ticks of silence and then
+ *				every resend_interval; the RPC fails after
+ *				timeout_ticks
+ *	response sent		NEED_ACK after request_ack_ticks, then at
+ *				intervals that double; the RPC ends when
+ *				NEED_ACK_TRIES were not answered
+ *	grants for a response	the same, but the first after timeout_ticks
+ *
+ * Silence does not count while it is our turn: packets wait for the device,
+ * the sender waits for our grant, or the message waits for buffer space. An
+ * application that takes its time is waited for without end: its host answers
+ * RESEND with BUSY.
+ *
+ * Packets do not touch the timer; when it fires it looks when the peer was
+ * last heard and goes back to sleep. A pending timer holds a reference. Times
+ * are in ticks of 1 ms; the kernel's timer wheel may round them up to jiffies.
+ */
+#include <linux/timer.h>
+
+#include "grant.h"
+#include "output.h"
+#include "rpc.h"
+#include "timer.h"
+
+/* 2 + 4 + ... + 1024 + 1024 ms: about 3 s until a dead client is forgotten. */
+#define NEED_ACK_TRIES 11
+#define NEED_ACK_MAX_TICKS 1024
+
+static u64 ticks_to_ns(int ticks)
+{
+	return (u64)ticks * NSEC_PER_MSEC;
+}
+
+/* Lets the timer fire at rpc->next_action. */
+static void timer_arm(struct homa_rpc *rpc, u64 now)
+{
+	u64 delay = rpc->next_action > now ? rpc->next_action - now : 0;
+
+	lockdep_assert_held(&rpc->lock);
+	if (!mod_timer(&rpc->timer, jiffies + max_t(unsigned long, 1,
+						    nsecs_to_jiffies(delay))))
+		homa_rpc_get(rpc);
+}
+
+/**
+ * homa_timer_cancel() - an RPC needs its timer no more
+ * @rpc: RPC
+ *
+ * Context: rpc->lock held; the caller has a reference.
+ */
+void homa_timer_cancel(struct homa_rpc *rpc)
+{
+	lockdep_assert_held(&rpc->lock);
+	if (timer_delete(&rpc->timer))
+		refcount_dec(&rpc->refs);	/* never the last one */
+}
+
+/**
+ * homa_timer_wait() - this host begins to wait for the peer
+ * @rpc: RPC
+ *
+ * Context: rpc->lock held.
+ */
+void homa_timer_wait(struct homa_rpc *rpc)
+{
+	u64 now = homa_now();
+
+	lockdep_assert_held(&rpc->lock);
+	if (timer_pending(&rpc->timer))
+		return;
+	rpc->last_heard = now;
+	rpc->next_action = now + ticks_to_ns(READ_ONCE(rpc->hn->sysctl.resend_ticks));
+	timer_arm(rpc, now);
+}
+
+/**
+ * homa_timer_sent() - packets of the outgoing message have been made
+ * @rpc: RPC
+ *
+ * Context: rpc->lock held.
+ */
+void homa_timer_sent(struct homa_rpc *rpc)
+{
+	lockdep_assert_held(&rpc->lock);
+	if (rpc->state != HOMA_OUTGOING)
+		return;
+	if (homa_is_client(rpc)) {
+		homa_timer_wait(rpc);
+	} else if (!rpc->tries && !homa_msgout_pending(&rpc->out)) {
+		struct homa_sysctls *s = &rpc->hn->sysctl;
+		u64 now = homa_now();
+
+		/* A client that has not got all may long be busy with others;
+		 * but if it is dead no grant will ever come.
+		 */
+		rpc->next_action = now +
+			ticks_to_ns(rpc->out.done_at ?
+				    READ_ONCE(s->request_ack_ticks) :
+				    READ_ONCE(s->timeout_ticks));
+		timer_arm(rpc, now);
+	}
+}
+
+/**
+ * homa_timer_heard() - the peer has shown that it lives
+ * @rpc: RPC
+ *
+ * Context: rpc->lock held.
+ */
+void homa_timer_heard(struct homa_rpc *rpc)
+{
+	lockdep_assert_held(&rpc->lock);
+	rpc->last_heard = homa_now();
+	if (rpc->tries > 1)
+		rpc->tries = 1;
+}
+
+/* Asks the client whether the response may be forgotten. */
+static void timer_need_ack(struct homa_rpc *rpc, u64 now,
+			   struct sk_buff_head *txq)
+{
+	struct homa_common_hdr h = {};
+	u64 ticks;
+
+	if (rpc->tries == NEED_ACK_TRIES) {
+		homa_metric_inc(rpc->hn, need_acks_abandoned);
+		homa_rpc_end(rpc);
+		return;
+	}
+	homa_output_control(rpc, HOMA_NEED_ACK, &h, sizeof(h), txq);
+	tt_event(rpc->hn, NEED_ACK_SENT, homa_trace_id(rpc),
+		 homa_trace_peer(rpc));
+	ticks = (u64)max(READ_ONCE(rpc->hn->sysctl.request_ack_ticks), 1);
+	ticks = min_t(u64, ticks << rpc->tries++, NEED_ACK_MAX_TICKS);
+	rpc->next_action = now + ticks_to_ns(ticks);
+	timer_arm(rpc, now);
+}
+
+/* True if it is this host's turn, so that the peer's silence means nothing. */
+static bool timer_our_turn(const struct homa_rpc *rpc)
+{
+	const struct homa_msgin *in = &rpc->in;
+
+	if (rpc->state == HOMA_INCOMING)
+		return !in->has_bpages ||
+		       in->length - in->left >= READ_ONCE(in->granted);
+	return homa_msgout_pending(&rpc->out);
+}
+
+/* Asks for what is missing, or gives up. */
+static void timer_silence(struct homa_rpc *rpc, u64 now,
+			  struct sk_buff_head *txq)
+{
+	struct homa_sysctls *s = &rpc->hn->sysctl;
+	u64 silence;
+
+	/* Without memory or route the pump left something behind. */
+	if (rpc->state == HOMA_OUTGOING && homa_msgout_pending(&rpc->out))
+		homa_msgout_pump(rpc, false, txq);
+	if (timer_our_turn(rpc))
+		rpc->last_heard = now;
+	silence = now - rpc->last_heard;
+
+	if (silence >= ticks_to_ns(READ_ONCE(s->timeout_ticks))) {
+		homa_metric_inc(rpc->hn, rpc_timeouts);
+		tt_event(rpc->hn, RPC_TIMEOUT, homa_trace_id(rpc),
+			 homa_trace_peer(rpc), READ_ONCE(s->timeout_ticks));
+		homa_rpc_abort(rpc, -ETIMEDOUT);
+		return;
+	}
+	if (silence >= ticks_to_ns(READ_ONCE(s->resend_ticks))) {
+		homa_msgin_request_missing(rpc, txq);
+		rpc->next_action = now +
+			ticks_to_ns(max(READ_ONCE(s->resend_interval), 1));
+	} else {
+		rpc->next_action = rpc->last_heard +
+			ticks_to_ns(max(READ_ONCE(s->resend_ticks), 1));
+	}
+	timer_arm(rpc, now);
+}
+
+static void timer_fired(struct timer_list *t)
+{
+	struct homa_rpc *rpc = timer_container_of(rpc, t, timer);
+	struct sk_buff_head txq;
+	u64 now = homa_now();
+
+	__skb_queue_head_init(&txq);
+	spin_lock(&rpc->lock);
+	if (rpc->state == HOMA_DEAD || rpc->error)
+		goto done;
+	if (now < rpc->next_action)
+		timer_arm(rpc, now);
+	else if (rpc->state == HOMA_INCOMING &&
+		 !homa_msgin_complete(&rpc->in))
+		timer_silence(rpc, now, &txq);
+	else if (rpc->state == HOMA_OUTGOING && homa_is_client(rpc))
+		timer_silence(rpc, now, &txq);
+	else if (rpc->state == HOMA_OUTGOING)
+		timer_need_ack(rpc, now, &txq);
+done:
+	spin_unlock(&rpc->lock);
+	homa_output_flush(&txq);
+	homa_rpc_put(rpc);
+}
+
+/**
+ * homa_timer_init() - prepare an RPC's timer
+ * @rpc: new RPC
+ */
+void homa_timer_init(struct homa_rpc *rpc)
+{
+	timer_setup(&rpc->timer, timer_fired, 0);
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Threads that wait for messages in recvmsg(2).
+ *
+ * Shared messages (requests, and responses that nobody claimed) go to the
+ * socket's ready list when they are complete; each wakes one thread, which
+ * takes the oldest. A private response wakes the thread that waits for its
+ * RPC. Either way the thread gets the RPC with a reference, and without lock:
+ * it may end before it is used, which callers see from its state.
+ */
+#include <linux/sched/signal.h>
+
+#include "sock.h"
+#include "waiter.h"
+
+static struct homa_rpc *ready_pop(struct homa_sock *hsk)
+{
+	struct homa_rpc *rpc;
+
+	spin_lock_bh(&hsk->lock);
+	rpc = list_first_entry_or_null(&hsk->ready, struct homa_rpc,
+				       ready_links);
+	if (rpc) {
+		list_del_init(&rpc->ready_links);
+		homa_rpc_get(rpc);
+	}
+	spin_unlock_bh(&hsk->lock);
+	return rpc;
+}
+
+/* Why a thread cannot wait (any longer), or 0. */
+static int wait_error(struct homa_sock *hsk, long left)
+{
+	if (READ_ONCE(hsk->shutdown))
+		return -ESHUTDOWN;
+	if (!left)
+		return -EAGAIN;
+	if (signal_pending(current))
+		return -EINTR;
+	return 0;
+}
+
+static void wait_count(struct homa_sock *hsk, struct homa_rpc *rpc, u64 slept)
+{
+	struct homa_net *hn = homa_sock_net(hsk);
+
+	if (slept)
+		homa_metric_inc(hn, wait_block);
+	else
+		homa_metric_inc(hn, wait_none);
+	homa_metric_add(hn, blocked_cycles, slept);
+	tt_event(hn, WAIT_FOUND, homa_trace_id(rpc), task_pid_nr(current),
+		 hsk->port, !!slept);
+}
+
+static long wait_sleep(long left, u64 *slept)
+{
+	u64 start = homa_now();
+
+	left = schedule_timeout(left);
+	*slept += max_t(u64, homa_now() - start, 1);
+	return left;
+}
+
+/**
+ * homa_wait_shared() - wait for any shared message
+ * @hsk: socket
+ * @nonblocking: do not wait
+ *
+ * Context: process, sleeps.
+ * Return: an RPC with a reference, or ERR_PTR: -EAGAIN (also after
+ *	SO_RCVTIMEO), -EINTR, -ESHUTDOWN
+ */
+struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking)
+{
+	struct sock *sk = homa_sock_sk(hsk);
+	long left = sock_rcvtimeo(sk, nonblocking);
+	struct homa_rpc *rpc;
+	DEFINE_WAIT(wait);
+	u64 slept = 0;
+	int err = 0;
+
+	rpc = ready_pop(hsk);
+	while (!rpc && !err) {
+		prepare_to_wait_exclusive(sk_sleep(sk), &wait,
+					  TASK_INTERRUPTIBLE);
+		rpc = ready_pop(hsk);
+		if (!rpc)
+			err = wait_error(hsk, left);
+		if (!rpc && !err)
+			left = wait_sleep(left, &slept);
+		finish_wait(sk_sleep(sk), &wait);
+	}
+	if (!rpc)
+		return ERR_PTR(err);
+	wait_count(hsk, rpc, slept);
+	return rpc;
+}
+
+/* Sleeps until a private RPC has a message or an error, or has ended. */
+static int private_wait(struct homa_sock *hsk, struct homa_rpc *rpc,
+			bool nonblocking)
+{
+	long left = sock_rcvtimeo(homa_sock_sk(hsk), nonblocking);
+	DEFINE_WAIT(wait);
+	u64 slept = 0;
+	int err = 0;
+
+	while (!homa_rpc_is_ready(rpc)) {
+		prepare_to_wait(&rpc->waiters, &wait, TASK_INTERRUPTIBLE);
+		if (!homa_rpc_is_ready(rpc)) {
+			err = wait_error(hsk, left);
+			if (!err && READ_ONCE(rpc->state) == HOMA_DEAD)
+				err = -EINVAL;
+			if (!err)
+				left = wait_sleep(left, &slept);
+		}
+		finish_wait(&rpc->waiters, &wait);
+		if (err)
+			return err;
+	}
+	wait_count(hsk, rpc, slept);
+	return 0;
+}
+
+/* Claims a private RPC for the current thread. */
+static int private_claim(struct homa_sock *hsk, struct homa_rpc *rpc)
+{
+	int err = 0;
+
+	spin_lock_bh(&rpc->lock);
+	if (!rpc->private)
+		err = homa_sock_error(hsk, -EINVAL, "RPC is not private");
+	else if (rpc->waiting)
+		err = homa_sock_error(hsk, -EINVAL,
+				      "another thread waits for this RPC");
+	else
+		rpc->waiting = true;
+	spin_unlock_bh(&rpc->lock);
+	return err;
+}
+
+/**
+ * homa_wait_private() - wait for the response of one RPC
+ * @hsk: socket
+ * @id: from user space
+ * @nonblocking: do not wait
+ * @keep_id: result: the id that user space gave stays in its arguments
+ *
+ * Context: process, sleeps.
+ * Return: the RPC with a reference, or ERR_PTR: -EINVAL: there is no such
+ *	private RPC (any more); otherwise as homa_wait_shared()
+ */
+struct homa_rpc *homa_wait_private(struct homa_sock *hsk, u64 id,
+				   bool nonblocking, bool *keep_id)
+{
+	struct homa_rpc *rpc = homa_rpc_find_client(hsk, id);
+	int err;
+
+	*keep_id = !rpc;
+	if (!rpc)
+		return ERR_PTR(homa_sock_error(hsk, -EINVAL,
+					       "no RPC with this id"));
+	err = private_claim(hsk, rpc);
+	if (!err) {
+		err = private_wait(hsk, rpc, nonblocking);
+		spin_lock_bh(&rpc->lock);
+		rpc->waiting = false;
+		spin_unlock_bh(&rpc->lock);
+	}
+	if (!err)
+		return rpc;
+	homa_rpc_put(rpc);
+	return ERR_PTR(err);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+ */
+/* Threads that wait for messages. */
+#ifndef _HOMA_WAITER_H
+#define _HOMA_WAITER_H
+
+#include "rpc.h"
+
+struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking);
+struct homa_rpc *homa_wait_private(struct homa_sock *hsk, u64 id,
+				   bool nonblocking, bool *keep_id);
+
+#endif /* _HOMA_WAITER_H */
