@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Round trips of all sizes over lo and veth, IPv4, IPv6 and mapped addresses.
+ *
+ * desc: RPCs of 1 byte to 1 MB both ways, over lo and veth, v4 and v6
+ * lab: --no-topology
+ * flavor: fast@quick debug smp
+ * timeout: 200
+ */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "counters.h"
+#include "hsock.h"
+#include "ktap.h"
+#include "ns.h"
+
+#define PORT 99
+
+static struct {
+	int a;		/* 10.9.0.1 fd09::1 */
+	int b;		/* 10.9.0.2 fd09::2 */
+} env;
+
+static const int sizes[] = {
+	1, 2, 3, 15, 16, 100, 1403, 1404, 1405, 1423, 1424, 1425, 2848, 2849,
+	10000, 39999, 40000, 40001, 65535, 65536, 65537, 131072, 200000,
+	500000, 999999, 1000000,
+};
+
+static void all_sizes(int server_ns, int server_family, const char *to_text,
+		      int client_ns, int client_family)
+{
+	struct hsock hs = hsock_open(client_ns, client_family);
+	union haddr to = haddr_of(client_family, to_text, PORT);
+	struct echoer e;
+
+	echoer_start(&e, server_ns, server_family, PORT);
+	for (int i = 0; i < ARRAY_LEN(sizes); i++) {
+		ktap_label("%d bytes", sizes[i]);
+		EXPECT_RC(round_trip(&hs, &to, sizes[i], i, 10000), 0);
+	}
+	EXPECT_EQ(e.served, ARRAY_LEN(sizes));
+	EXPECT_EQ(hsock_num_rpcs(&hs), 0);
+	echoer_stop(&e);
+}
+
+static void over_lo_v4(void)
+{
+	all_sizes(env.a, AF_INET, "127.0.0.1", env.a, AF_INET);
+}
+
+static void over_lo_v6(void)
+{
+	all_sizes(env.a, AF_INET6, "::1", env.a, AF_INET6);
+}
+
+static void over_veth_v4(void)
+{
+	all_sizes(env.b, AF_INET, "10.9.0.2", env.a, AF_INET);
+}
+
+static void over_veth_v6(void)
+{
+	all_sizes(env.b, AF_INET6, "fd09::2", env.a, AF_INET6);
+}
+
+static void own_address_of_a_device(void)
+{
+	all_sizes(env.a, AF_INET, "10.9.0.1", env.a, AF_INET);
+}
+
+/* An IPv6 socket reaches an IPv4 host by a mapped address, and back. */
+static void mapped_addresses(void)
+{
+	all_sizes(env.b, AF_INET6, "10.9.0.2", env.a, AF_INET6);
+}
+
+static void mapped_client_of_an_ipv4_server(void)
+{
+	all_sizes(env.b, AF_INET, "10.9.0.2", env.a, AF_INET6);
+}
+
+static void features(const char *words)
+{
+	ns_run(env.a, "ethtool -K v0 %s >/dev/null", words);
+	ns_run(env.b, "ethtool -K v0 %s >/dev/null", words);
+}
+
+static void without_offloads(void)
+{
+	features("tx off sg off tso off gso off gro off");
+	over_veth_v4();
+	features("tx on sg on tso on gso on gro off");
+}
+
+static void without_offloads_v6(void)
+{
+	features("tx off sg off tso off gso off gro off");
+	over_veth_v6();
+	features("tx on sg on tso on gso on gro off");
+}
+
+static void with_gro(void)
+{
+	features("tso off gro on");
+	over_veth_v4();
+	over_veth_v6();
+	features("tso on gro off");
+}
+
+static void gso_without_tso(void)
+{
+	features("tso off gso on");
+	over_veth_v4();
+	over_veth_v6();
+	features("tso on");
+}
+
+static void other_mtus(void)
+{
+	static const int mtus[] = { 1280, 9000, 65535, 1501 };
+
+	for (int i = 0; i < ARRAY_LEN(mtus); i++) {
+		ns_run(env.a, "ip link set v0 mtu %d", mtus[i]);
+		ns_run(env.b, "ip link set v0 mtu %d", mtus[i]);
+		over_veth_v4();
+		over_veth_v6();
+	}
+	ns_run(env.a, "ip link set v0 mtu 1500");
+	ns_run(env.b, "ip link set v0 mtu 1500");
+}
+
+/* Nothing is lost on such a link: nothing may be sent twice or wait. */
+static void no_resends_without_loss(void)
+{
+	static const char *const names[] = {
+		"resent_packets", "rpc_timeouts", "packets_sent_RPC_UNKNOWN",
+		"short_packets", "packet_discards", "unknown_rpcs",
+	};
+	struct counters before[2];
+
+	counters_read(env.a, &before[0]);
+	counters_read(env.b, &before[1]);
+	over_veth_v4();
+	over_veth_v6();
+	for (int i = 0; i < ARRAY_LEN(names); i++) {
+		ktap_label("%s", names[i]);
+		EXPECT_EQ(counters_grew(env.a, &before[0], names[i]), 0);
+		EXPECT_EQ(counters_grew(env.b, &before[1], names[i]), 0);
+	}
+}
+
+static void many_outstanding(void)
+{
+	enum { NUM = 500 };
+	struct hsock hs = hsock_open(env.a, AF_INET);
+	union haddr to = haddr_of(AF_INET, "10.9.0.2", PORT);
+	struct echoer e;
+	char buf[2000];
+	struct hmsg m;
+	uint64_t id;
+
+	echoer_start(&e, env.b, AF_INET, PORT);
+	for (int i = 0; i < NUM; i++) {
+		payload_fill(buf, 1 + i * 4, i * 4 + 1);
+		ASSERT_RC(hsock_request(&hs, &to, buf, 1 + i * 4, &id), 0);
+	}
+	memset(&m, 0, sizeof(m));
+	for (int i = 0; i < NUM; i++) {
+		m.args.id = 0;
+		if (!EXPECT(hsock_recvmsg(&hs, &m, 0) > 0, "got %zd", m.rc))
+			return;
+		EXPECT(payload_ok(&hs, &m, m.rc), "wrong bytes of %zd", m.rc);
+	}
+	EXPECT_EQ(e.served, NUM);
+	echoer_stop(&e);
+}
+
+static void link_local_with_a_scope(void)
+{
+	struct hsock server = hsock_server(env.b, AF_INET6, PORT);
+	struct hsock hs = hsock_open(env.a, AF_INET6);
+	union haddr to = haddr_of(AF_INET6, "fe80::9:2", PORT);
+	char path[40];
+	struct hmsg m;
+	uint64_t id;
+	FILE *f;
+
+	ns_run(env.a, "ip addr replace fe80::9:1/64 dev v0 nodad && "
+	       "ip neigh replace fe80::9:2 lladdr 02:09:00:00:00:02 dev v0 && "
+	       "ip -o link show v0 | cut -d: -f1 >/run/scope.%d", getpid());
+	ns_run(env.b, "ip addr replace fe80::9:2/64 dev v0 nodad && "
+	       "ip neigh replace fe80::9:1 lladdr 02:09:00:00:00:01 dev v0");
+	snprintf(path, sizeof(path), "/run/scope.%d", getpid());
+	f = fopen(path, "r");
+	ASSERT(f && fscanf(f, "%u", &to.in6.sin6_scope_id) == 1, "no scope");
+	fclose(f);
+	unlink(path);
+	ASSERT_RC(hsock_request(&hs, &to, "x", 1, &id), 0);
+	ASSERT_RC(hsock_recv_within(&server, &m, 0, 1000), 1);
+	EXPECT(m.from.in6.sin6_scope_id, "no scope id in the sender's address");
+	ASSERT_RC(hsock_reply(&server, &m.from, m.args.id, "yes", 3), 0);
+	EXPECT_RC(hsock_recv_within(&hs, &m, 0, 1000), 3);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct ktap_case cases[] = {
+		KTAP_CASE(over_lo_v4),
+		KTAP_CASE(over_lo_v6),
+		KTAP_CASE(over_veth_v4),
+		KTAP_CASE(over_veth_v6),
+		KTAP_CASE(own_address_of_a_device),
+		KTAP_CASE(mapped_addresses),
+		KTAP_CASE(mapped_client_of_an_ipv4_server),
+		KTAP_CASE(without_offloads),
+		KTAP_CASE(without_offloads_v6),
+		KTAP_CASE(with_gro),
+		KTAP_CASE(gso_without_tso),
+		KTAP_CASE(other_mtus),
+		KTAP_CASE(no_resends_without_loss),
+		KTAP_CASE(many_outstanding),
+		KTAP_CASE(link_local_with_a_scope),
+	};
+
+	env.a = ns_new();
+	env.b = ns_new();
+	ns_join(env.a, env.b, 1500);
+	return ktap_main(argc, argv, cases, ARRAY_LEN(cases));
+}

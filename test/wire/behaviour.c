@@ -1,0 +1,687 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* What the module does with each packet type, in each state of an RPC.
+ *
+ * desc: reactions to each packet type, timers, ICMP
+ * lab: --no-topology
+ * flavor: fast@quick debug
+ */
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hsock.h"
+#include "ktap.h"
+#include "ns.h"
+#include "wire.h"
+
+#define PORT 77
+#define PEER_CLIENT 0x9001
+
+static const int families[] = { AF_INET, AF_INET6 };
+static struct wpkt p, q;
+static char buf[HOMA_MAX_MESSAGE_LENGTH];
+
+#define FOR_FAMILIES(f)							\
+	for (int i_##f = 0, f; i_##f < 2 &&				\
+	     (f = families[i_##f], ktap_label("family %d", f), 1); i_##f++)
+
+/* A server of the host that has received request @id of 10 bytes. */
+static struct hsock server_with_request(int family, uint64_t id, struct hmsg *m)
+{
+	struct hsock server = hsock_server(wnet.host, family, PORT);
+
+	w_drain();
+	w_send_message(family, PEER_CLIENT, PORT, id, 10, 1, 1000);
+	ASSERT_RC(hsock_recv_within(&server, m, 0, 1000), 10);
+	return server;
+}
+
+/* A client of the host that has sent a request of @len bytes to the peer. */
+static struct hsock client_with_request(int family, int len, uint64_t *id)
+{
+	struct hsock hs = hsock_open(wnet.host, family);
+	union haddr to = wnet_peer_addr(family, PORT);
+
+	payload_fill(buf, len, len);
+	w_drain();
+	ASSERT_RC(hsock_request(&hs, &to, buf, len, id), 0);
+	return hs;
+}
+
+static void respond(int family, const struct hsock *hs, uint64_t id, int len)
+{
+	w_send_message(family, PORT, hsock_port(hs), id ^ 1, len, len, 1000);
+}
+
+static void request_is_executed_once(void)
+{
+	FOR_FAMILIES(family) {
+		uint64_t id = w_new_id();
+		struct hmsg m, again;
+		struct hsock server = server_with_request(family, id, &m);
+
+		for (int state = 0; state < 3; state++) {
+			ktap_label("family %d, state %d", family, state);
+			if (state == 1)
+				EXPECT_RC(hsock_reply(&server, &m.from,
+						      m.args.id, "yes", 3), 0);
+			if (state == 2)
+				w_send_control(family, W_ACK, PEER_CLIENT,
+					       PORT, id);
+			for (int i = 0; i < 5; i++)
+				w_send_message(family, PEER_CLIENT, PORT, id,
+					       10, 1, 1000);
+			EXPECT_RC(hsock_recv_within(&server, &again, 0, 20),
+				  -EAGAIN);
+		}
+		EXPECT(WAIT_FOR(hsock_num_rpcs(&server) == 0, 100),
+		       "%d RPCs", hsock_num_rpcs(&server));
+		hsock_close(&server);
+	}
+}
+
+/* The same id from another port or address is another RPC. */
+static void ids_belong_to_address_and_port(void)
+{
+	FOR_FAMILIES(family) {
+		uint64_t id = w_new_id();
+		struct hmsg m[3];
+		struct hsock server = server_with_request(family, id, &m[0]);
+
+		w_send_message(family, PEER_CLIENT + 1, PORT, id, 10, 1, 1000);
+		EXPECT_RC(hsock_recv_within(&server, &m[1], 0, 1000), 10);
+		EXPECT_EQ(haddr_port(&m[1].from), PEER_CLIENT + 1);
+		w_data(&p, family, PEER_CLIENT, PORT, id, 10, 0, 10, 1);
+		inet_pton(family, family == AF_INET ? "10.9.0.3" : "fd09::3",
+			  p.src);
+		w_send(&p);
+		EXPECT_RC(hsock_recv_within(&server, &m[2], 0, 1000), 10);
+		EXPECT_EQ(hsock_num_rpcs(&server), 3);
+		w_drain();
+		EXPECT_RC(hsock_reply(&server, &m[2].from, m[2].args.id, "3",
+				      1), 0);
+		w_expect(&q, W_DATA, 1000);
+		EXPECT(!memcmp(q.dst, p.src, 16), "reply to the wrong host");
+		hsock_close(&server);
+	}
+}
+
+static void resend_of_a_response(void)
+{
+	static const struct {
+		uint32_t start;
+		uint32_t len;
+		uint32_t from;	/* what must come */
+		uint32_t to;
+	} rows[] = {
+		{ 0, W_ALL, 0, 3000 }, { 0, 1, 0, 1404 },
+		{ 1500, 10, 1404, 2808 }, { 2900, 5000, 2808, 3000 },
+	};
+
+	FOR_FAMILIES(family) {
+		int seg = family == AF_INET ? 1424 : 1404;
+		uint64_t id = w_new_id();
+		struct hmsg m;
+		struct hsock server = server_with_request(family, id, &m);
+
+		payload_fill(buf, 3000, 3);
+		EXPECT_RC(hsock_reply(&server, &m.from, m.args.id, buf, 3000),
+			  0);
+		for (int i = 0; i < ARRAY_LEN(rows); i++) {
+			uint32_t from = rows[i].from / 1404 * seg;
+			uint32_t to = rows[i].to == 3000 ? 3000 :
+				      rows[i].to / 1404 * seg;
+
+			w_drain();
+			w_resend(&p, family, PEER_CLIENT, PORT, id,
+				 rows[i].start, rows[i].len, 4);
+			w_send(&p);
+			ktap_label("family %d, row %d", family, i);
+			while (from < to) {
+				w_expect(&q, W_DATA, 100);
+				EXPECT_EQ(get32(&q, AT_OFFSET), from);
+				EXPECT_EQ(q.b[AT_RETRANSMIT], 1);
+				EXPECT_EQ(q.tos, 4 << 5);
+				EXPECT(w_payload_ok(&q, 3), "wrong data");
+				from += q.len - AT_DATA;
+				if (ktap_failed())
+					return;
+			}
+			EXPECT(!w_find(&q, W_DATA, 1), "too much");
+		}
+		hsock_close(&server);
+	}
+}
+
+static void resend_beyond_what_was_sent(void)
+{
+	FOR_FAMILIES(family) {
+		uint64_t id;
+		struct hsock hs = client_with_request(family, 100000, &id);
+
+		w_drain();
+		w_resend(&p, family, PORT, hsock_port(&hs), id ^ 1, 100000,
+			 100, 7);
+		w_send(&p);
+		w_expect(&q, W_BUSY, 100);
+		EXPECT_EQ(get64(&q, AT_ID), id);
+		hsock_close(&hs);
+	}
+}
+
+/* A RESEND for more than was granted is a grant, too. */
+static void resend_raises_the_grant(void)
+{
+	FOR_FAMILIES(family) {
+		uint64_t id;
+		struct hsock hs = client_with_request(family, 100000, &id);
+		uint32_t end = 0;
+
+		w_drain();
+		w_resend(&p, family, PORT, hsock_port(&hs), id ^ 1, 39000,
+			 21000, 7);
+		w_send(&p);
+		while (end < 60000 && w_find(&q, W_DATA, 50))
+			if (get32(&q, AT_OFFSET) + q.len - AT_DATA > end)
+				end = get32(&q, AT_OFFSET) + q.len - AT_DATA;
+		EXPECT_GE(end, 60000);
+		EXPECT(end < 60000 + 1500, "sent up to %u", end);
+		hsock_close(&hs);
+	}
+}
+
+static void busy_while_a_request_is_incomplete(void)
+{
+	FOR_FAMILIES(family) {
+		struct hsock server = hsock_server(wnet.host, family, PORT);
+		uint64_t id = w_new_id();
+
+		w_data(&p, family, PEER_CLIENT, PORT, id, 100, 0, 50, 1);
+		w_send(&p);
+		w_resend(&p, family, PEER_CLIENT, PORT, id, 0, W_ALL, 7);
+		w_send(&p);
+		w_expect(&q, W_BUSY, 100);
+		EXPECT_EQ(get64(&q, AT_ID), id ^ 1);
+		hsock_close(&server);
+	}
+}
+
+static void unknown_restarts_a_request(void)
+{
+	FOR_FAMILIES(family) {
+		uint64_t id;
+		struct hsock hs = client_with_request(family, 2000, &id);
+		struct counters before;
+		uint32_t start = 0;
+
+		counters_read(wnet.host, &before);
+		w_drain();
+		w_send_control(family, W_UNKNOWN, PORT, hsock_port(&hs),
+			       id ^ 1);
+		while (start < 2000) {
+			w_expect(&q, W_DATA, 100);
+			EXPECT_EQ(get64(&q, AT_ID), id);
+			EXPECT_EQ(get32(&q, AT_OFFSET), start);
+			EXPECT_EQ(q.b[AT_RETRANSMIT], 1);
+			EXPECT_EQ(q.tos, 6 << 5);
+			start += q.len - AT_DATA;
+			if (ktap_failed())
+				return;
+		}
+		EXPECT_GE(counters_grew(wnet.host, &before, "resent_packets"),
+			  2);
+		hsock_close(&hs);
+	}
+}
+
+static void unknown_in_the_middle_of_a_response_is_ignored(void)
+{
+	FOR_FAMILIES(family) {
+		uint64_t id;
+		struct hsock hs = client_with_request(family, 100, &id);
+		struct hmsg m;
+
+		w_data(&p, family, PORT, hsock_port(&hs), id ^ 1, 2000, 0,
+		       1000, 2);
+		w_send(&p);
+		w_drain();
+		w_send_control(family, W_UNKNOWN, PORT, hsock_port(&hs),
+			       id ^ 1);
+		EXPECT(!w_find(&q, W_DATA, 3), "request sent again");
+		w_data(&p, family, PORT, hsock_port(&hs), id ^ 1, 2000, 1000,
+		       1000, 2);
+		w_send(&p);
+		EXPECT_RC(hsock_recv_within(&hs, &m, 0, 100), 2000);
+		EXPECT(payload_ok(&hs, &m, 2), "wrong bytes");
+		hsock_close(&hs);
+	}
+}
+
+static void unknown_ends_a_response(void)
+{
+	FOR_FAMILIES(family) {
+		uint64_t id = w_new_id();
+		struct hmsg m;
+		struct hsock server = server_with_request(family, id, &m);
+		struct counters before;
+
+		EXPECT_RC(hsock_reply(&server, &m.from, m.args.id, "yes", 3),
+			  0);
+		counters_read(wnet.host, &before);
+		w_send_control(family, W_UNKNOWN, PEER_CLIENT, PORT, id);
+		EXPECT(WAIT_FOR(hsock_num_rpcs(&server) == 0, 100), "alive");
+		EXPECT_EQ(counters_grew(wnet.host, &before,
+					"server_rpcs_unknown"), 1);
+		hsock_close(&server);
+	}
+}
+
+/* A silent server: RESENDs at 5, 10, ... ms, then ETIMEDOUT. */
+static void silence_ends_a_request(void)
+{
+	FOR_FAMILIES(family) {
+		int64_t start = now_ms();
+		uint64_t id;
+		struct hsock hs = client_with_request(family, 100, &id);
+		struct counters before;
+		struct hmsg m;
+		int resends = 0;
+
+		counters_read(wnet.host, &before);
+		EXPECT_RC(hsock_recv_within(&hs, &m, 0, 2000), -ETIMEDOUT);
+		EXPECT_GE(now_ms() - start, 95);
+		while (w_find(&p, W_RESEND, 0))
+			resends++;
+		EXPECT(resends >= 15 && resends <= 21, "%d RESENDs", resends);
+		EXPECT_EQ(counters_grew(wnet.host, &before, "rpc_timeouts"), 1);
+		hsock_close(&hs);
+	}
+}
+
+static void timer_settings_are_obeyed(void)
+{
+	int64_t start, at[4];
+	uint64_t id;
+	struct hsock hs;
+	struct hmsg m;
+
+	ASSERT_RC(ns_sysctl(wnet.host, "resend_ticks", "20"), 0);
+	ASSERT_RC(ns_sysctl(wnet.host, "resend_interval", "10"), 0);
+	ASSERT_RC(ns_sysctl(wnet.host, "timeout_ticks", "60"), 0);
+	start = now_ms();
+	hs = client_with_request(AF_INET, 100, &id);
+	for (int i = 0; i < 4; i++) {
+		w_expect(&p, W_RESEND, 200);
+		at[i] = now_ms() - start;
+	}
+	EXPECT_RC(hsock_recv_within(&hs, &m, 0, 2000), -ETIMEDOUT);
+	EXPECT(now_ms() - start >= 58 && now_ms() - start < 90, "%lld ms",
+	       (long long)(now_ms() - start));
+	for (int i = 0; i < 4; i++)
+		EXPECT(at[i] >= 18 + 10 * i && at[i] <= 26 + 10 * i,
+		       "RESEND %d after %lld ms", i, (long long)at[i]);
+	ASSERT_RC(ns_sysctl(wnet.host, "resend_ticks", "5"), 0);
+	ASSERT_RC(ns_sysctl(wnet.host, "resend_interval", "5"), 0);
+	ASSERT_RC(ns_sysctl(wnet.host, "timeout_ticks", "100"), 0);
+}
+
+static void busy_keeps_a_request_alive(void)
+{
+	FOR_FAMILIES(family) {
+		uint64_t id;
+		struct hsock hs = client_with_request(family, 100, &id);
+		int64_t end = now_ms() + 400;
+		struct hmsg m;
+
+		while (now_ms() < end) {
+			w_expect(&p, W_RESEND, 50);
+			w_send_control(family, W_BUSY, PORT, hsock_port(&hs),
+				       id ^ 1);
+		}
+		respond(family, &hs, id, 10);
+		EXPECT_RC(hsock_recv_within(&hs, &m, 0, 100), 10);
+		hsock_close(&hs);
+	}
+}
+
+static void need_ack_before_the_response(void)
+{
+	FOR_FAMILIES(family) {
+		uint64_t id;
+		struct hsock hs = client_with_request(family, 100, &id);
+
+		w_data(&p, family, PORT, hsock_port(&hs), id ^ 1, 2000, 0,
+		       1000, 2);
+		w_send(&p);
+		w_drain();
+		w_send_control(family, W_NEED_ACK, PORT, hsock_port(&hs),
+			       id ^ 1);
+		EXPECT(w_recv(&q, 3), "no reaction to NEED_ACK");
+		EXPECT(q.b[AT_TYPE] == W_RESEND, "got %s",
+		       w_type_name(q.b[AT_TYPE]));
+		EXPECT_EQ(get32(&q, AT_RESEND_OFFSET), 1000);
+		hsock_close(&hs);
+	}
+}
+
+static void need_ack_for_an_unknown_rpc(void)
+{
+	FOR_FAMILIES(family) {
+		struct hsock hs = hsock_open(wnet.host, family);
+		uint64_t id = 0x123456789abcULL;
+
+		w_drain();
+		w_send_control(family, W_NEED_ACK, PORT, hsock_port(&hs),
+			       id ^ 1);
+		w_expect(&q, W_ACK, 100);
+		EXPECT_EQ(get64(&q, AT_ID), id);
+		EXPECT_EQ(get16(&q, AT_DPORT), PORT);
+		hsock_close(&hs);
+	}
+}
+
+/* A client that is gone may not keep the server busy for ever. */
+static void need_acks_end(void)
+{
+	uint64_t id = w_new_id();
+	struct hmsg m;
+	struct hsock server = server_with_request(AF_INET, id, &m);
+	int asked = 0;
+
+	EXPECT_RC(hsock_reply(&server, &m.from, m.args.id, "yes", 3), 0);
+	for (int i = 0; i < 600 && hsock_num_rpcs(&server); i++) {
+		sleep_ms(100);
+		while (w_find(&p, W_NEED_ACK, 0))
+			asked++;
+	}
+	EXPECT_EQ(hsock_num_rpcs(&server), 0);
+	EXPECT_GE(asked, 2);
+	EXPECT(asked < 200, "asked %d times", asked);
+}
+
+static void piggybacked_ack_ends_an_rpc(void)
+{
+	FOR_FAMILIES(family) {
+		uint64_t id = w_new_id(), next = w_new_id();
+		struct hmsg m;
+		struct hsock server = server_with_request(family, id, &m);
+
+		EXPECT_RC(hsock_reply(&server, &m.from, m.args.id, "yes", 3),
+			  0);
+		EXPECT_EQ(hsock_num_rpcs(&server), 1);
+		w_data(&p, family, PEER_CLIENT, PORT, next, 10, 0, 10, 1);
+		put64(&p, AT_ACK_ID, id);
+		put16(&p, AT_ACK_PORT, PORT);
+		w_send(&p);
+		EXPECT_RC(hsock_recv_within(&server, &m, 0, 100), 10);
+		EXPECT_EQ(hsock_num_rpcs(&server), 1);
+		hsock_close(&server);
+	}
+}
+
+static void ack_records_end_rpcs_of_other_sockets(void)
+{
+	FOR_FAMILIES(family) {
+		struct hsock a = hsock_server(wnet.host, family, PORT);
+		struct hsock b = hsock_server(wnet.host, family, PORT + 1);
+		uint64_t id[4];
+		struct hmsg m;
+
+		for (int i = 0; i < 4; i++) {
+			struct hsock *s = i & 1 ? &b : &a;
+
+			id[i] = w_new_id();
+			w_send_message(family, PEER_CLIENT, PORT + (i & 1),
+				       id[i], 10, 1, 1000);
+			ASSERT_RC(hsock_recv_within(s, &m, 0, 100), 10);
+			hsock_reply(s, &m.from, m.args.id, "yes", 3);
+		}
+		w_make(&p, family, W_ACK, PEER_CLIENT, PORT, id[0]);
+		put16(&p, AT_NUM_ACKS, 3);
+		for (int i = 0; i < 3; i++) {
+			put64(&p, AT_ACKS + 10 * i, id[i + 1]);
+			put16(&p, AT_ACKS + 10 * i + 8, PORT + !(i & 1));
+		}
+		w_send(&p);
+		EXPECT(WAIT_FOR(hsock_num_rpcs(&a) == 0 &&
+				hsock_num_rpcs(&b) == 0, 100), "%d and %d RPCs",
+		       hsock_num_rpcs(&a), hsock_num_rpcs(&b));
+		hsock_close(&a);
+		hsock_close(&b);
+	}
+}
+
+static void old_grants_change_nothing(void)
+{
+	FOR_FAMILIES(family) {
+		uint64_t id;
+		struct hsock hs = client_with_request(family, 100000, &id);
+		int port = hsock_port(&hs);
+
+		w_drain();
+		w_grant(&p, family, PORT, port, id ^ 1, 30000, 7);
+		w_send(&p);
+		w_grant(&p, family, PORT, port, id ^ 1, 0, 7);
+		w_send(&p);
+		w_grant(&p, family, PORT, port, id ^ 1, 40000, 7);
+		w_send(&p);
+		EXPECT(!w_find(&q, W_DATA, 3), "sent beyond the grant");
+		hsock_close(&hs);
+	}
+}
+
+static void response_before_the_request_is_sent(void)
+{
+	FOR_FAMILIES(family) {
+		uint64_t id;
+		struct hsock hs = client_with_request(family, 500000, &id);
+		struct hmsg m;
+
+		respond(family, &hs, id, 3000);
+		EXPECT_RC(hsock_recv_within(&hs, &m, 0, 100), 3000);
+		EXPECT(payload_ok(&hs, &m, 3000), "wrong bytes");
+		EXPECT_EQ(hsock_num_rpcs(&hs), 0);
+		hsock_close(&hs);
+	}
+}
+
+static void cutoffs_come_once_a_jiffy(void)
+{
+	FOR_FAMILIES(family) {
+		struct hsock server = hsock_server(wnet.host, family, PORT);
+		int num = 0;
+
+		sleep_ms(5);
+		w_drain();
+		for (int i = 0; i < 20; i++) {
+			w_data(&p, family, PEER_CLIENT, PORT, w_new_id(), 10,
+			       0, 10, 1);
+			put16(&p, AT_VERSION, 0xfff0);
+			w_send(&p);
+		}
+		while (w_find(&q, W_CUTOFFS, 2))
+			num++;
+		EXPECT(num >= 1 && num <= 5, "%d CUTOFFS for 20 packets", num);
+		hsock_close(&server);
+	}
+}
+
+/* Sends an ICMP error that quotes a packet of the host. */
+static void send_icmp(int family, int type, int code, const struct wpkt *quoted)
+{
+	int ip = family == AF_INET ? 20 : 40, n = 8;
+	uint32_t sum = 0;
+
+	w_make(&p, family, W_BUSY, 0, 0, 0);
+	memset(p.b, 0, 200);
+	p.proto = family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	p.b[0] = type;
+	p.b[1] = code;
+	put32(&p, 4, type == 3 && code == 4 ? 1400 : 0);
+	if (family == AF_INET) {
+		p.b[n] = 0x45;
+		put16(&p, n + 2, ip + quoted->len);
+		p.b[n + 8] = 64;
+		p.b[n + 9] = quoted->proto;
+		memcpy(p.b + n + 12, quoted->src, 4);
+		memcpy(p.b + n + 16, quoted->dst, 4);
+	} else {
+		p.b[n] = 0x60;
+		put16(&p, n + 4, quoted->len);
+		p.b[n + 6] = quoted->proto;
+		p.b[n + 7] = 64;
+		memcpy(p.b + n + 8, quoted->src, 16);
+		memcpy(p.b + n + 24, quoted->dst, 16);
+	}
+	memcpy(p.b + n + ip, quoted->b, 28);
+	p.len = n + ip + 28;
+	if (family == AF_INET6) {
+		sum = p.len + IPPROTO_ICMPV6;
+		for (int i = 0; i < 16; i += 2)
+			sum += (p.src[i] << 8 | p.src[i + 1]) +
+			       (p.dst[i] << 8 | p.dst[i + 1]);
+	}
+	for (int i = 0; i < p.len; i += 2)
+		sum += get16(&p, i);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	put16(&p, 2, ~sum);
+	w_send(&p);
+}
+
+static void icmp_errors_end_requests(void)
+{
+	static const struct {
+		int family;
+		int type;
+		int code;
+		int err;	/* 0: the request goes on */
+	} rows[] = {
+		{ AF_INET, 3, 3, ENOTCONN },
+		{ AF_INET, 3, 2, EPROTONOSUPPORT },
+		{ AF_INET, 3, 1, EHOSTUNREACH },
+		{ AF_INET, 3, 4, 0 },
+		{ AF_INET, 11, 0, 0 },
+		{ AF_INET6, 1, 4, ENOTCONN },
+		{ AF_INET6, 1, 3, EHOSTUNREACH },
+		{ AF_INET6, 4, 1, EPROTONOSUPPORT },
+		{ AF_INET6, 2, 0, 0 },
+	};
+
+	for (int i = 0; i < ARRAY_LEN(rows); i++) {
+		int family = rows[i].family;
+		uint64_t id;
+		struct hsock hs = client_with_request(family, 100, &id);
+		struct hmsg m;
+
+		ktap_label("family %d type %d code %d", family, rows[i].type,
+			   rows[i].code);
+		w_expect(&q, W_DATA, 100);
+		send_icmp(family, rows[i].type, rows[i].code, &q);
+		if (rows[i].err) {
+			EXPECT_RC(hsock_recv_within(&hs, &m, 0, 50),
+				  -rows[i].err);
+			EXPECT_EQ(m.args.id, id);
+		} else {
+			respond(family, &hs, id, 10);
+			EXPECT_RC(hsock_recv_within(&hs, &m, 0, 50), 10);
+		}
+		hsock_close(&hs);
+	}
+}
+
+/* The peer that port unreachable speaks of is only the one that it quotes. */
+static void icmp_for_another_port_changes_nothing(void)
+{
+	FOR_FAMILIES(family) {
+		uint64_t id;
+		struct hsock hs = client_with_request(family, 100, &id);
+		struct hmsg m;
+
+		w_expect(&q, W_DATA, 100);
+		put16(&q, AT_DPORT, PORT + 1);
+		send_icmp(family, family == AF_INET ? 3 : 1,
+			  family == AF_INET ? 3 : 4, &q);
+		EXPECT_RC(hsock_recv_within(&hs, &m, 0, 3), -EAGAIN);
+		respond(family, &hs, id, 10);
+		EXPECT_RC(hsock_recv_within(&hs, &m, 0, 50), 10);
+		hsock_close(&hs);
+	}
+}
+
+static void closed_ports_are_reported(void)
+{
+	FOR_FAMILIES(family) {
+		struct hsock hs = hsock_open(wnet.host, family);
+		int ports[] = { 4321, hsock_port(&hs) };
+
+		/* ICMP errors are rate-limited: start with a full bucket. */
+		sleep_ms(3000);
+		for (int i = 0; i < 2; i++) {
+			w_drain();
+			ktap_label("family %d port %d", family, ports[i]);
+			w_send_message(family, PEER_CLIENT, ports[i],
+				       w_new_id(), 10, 1, 1000);
+			if (!EXPECT(w_find_icmp(&q, 100), "no ICMP error"))
+				continue;
+			EXPECT_EQ(q.b[0], family == AF_INET ? 3 : 1);
+			EXPECT_EQ(q.b[1], family == AF_INET ? 3 : 4);
+			sleep_ms(1100);
+		}
+		EXPECT_EQ(hsock_num_rpcs(&hs), 0);
+		hsock_close(&hs);
+	}
+}
+
+static void freeze_is_consumed_silently(void)
+{
+	FOR_FAMILIES(family) {
+		struct hsock server = hsock_server(wnet.host, family, PORT);
+
+		w_drain();
+		w_send_control(family, W_FREEZE, PEER_CLIENT, PORT, 0);
+		w_send_control(family, W_FREEZE, PEER_CLIENT, 0, 0);
+		EXPECT(w_quiet(3), "an answer to FREEZE");
+		w_probe(&server, family);
+		hsock_close(&server);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct ktap_case cases[] = {
+		KTAP_CASE(request_is_executed_once),
+		KTAP_CASE(ids_belong_to_address_and_port),
+		KTAP_CASE(resend_of_a_response),
+		KTAP_CASE(resend_beyond_what_was_sent),
+		KTAP_CASE(resend_raises_the_grant),
+		KTAP_CASE(busy_while_a_request_is_incomplete),
+		KTAP_CASE(unknown_restarts_a_request),
+		KTAP_CASE(unknown_in_the_middle_of_a_response_is_ignored),
+		KTAP_CASE(unknown_ends_a_response),
+		KTAP_CASE(silence_ends_a_request),
+		KTAP_CASE(timer_settings_are_obeyed),
+		KTAP_CASE(busy_keeps_a_request_alive),
+		KTAP_CASE(need_ack_before_the_response),
+		KTAP_CASE(need_ack_for_an_unknown_rpc),
+		KTAP_SLOW(need_acks_end, 300),
+		KTAP_CASE(piggybacked_ack_ends_an_rpc),
+		KTAP_CASE(ack_records_end_rpcs_of_other_sockets),
+		KTAP_CASE(old_grants_change_nothing),
+		KTAP_CASE(response_before_the_request_is_sent),
+		KTAP_CASE(cutoffs_come_once_a_jiffy),
+		KTAP_CASE(icmp_errors_end_requests),
+		KTAP_CASE(icmp_for_another_port_changes_nothing),
+		KTAP_CASE(closed_ports_are_reported),
+		KTAP_CASE(freeze_is_consumed_silently),
+	};
+
+	wnet_init();
+	return ktap_main(argc, argv, cases, ARRAY_LEN(cases));
+}
