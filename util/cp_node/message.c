@@ -58,7 +58,7 @@ void msg_response(struct msg *m, const struct msg *request)
 	if (m->size >= MSG_HEADER) {
 		m->size = msg_response_size(m->size, h.flags & MSG_SHORT_RESPONSE);
 		h.length = m->size;
-		h.flags |= MSG_RESPONSE;
+		h.flags ^= MSG_RESPONSE;	/* a request that claims to be one shows */
 	}
 	set_head(m, &h);
 }

@@ -70,8 +70,8 @@ uint64_t hist_quantile(const struct hist *h, double q)
 	uint64_t rank = q * h->n, seen = 0;
 	int i;
 
-	if (!h->n)
-		return 0;
+	if (!h->n || q <= 0)
+		return h->n ? h->min : 0;
 	if (rank >= h->n)
 		return h->max;
 	for (i = 0; i < HIST_BUCKETS - 1; i++) {
