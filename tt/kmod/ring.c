@@ -284,53 +284,79 @@ static const struct tt_event *ring_event(const struct tt_ring *ring,
 	return &ring->events[index & ring->mask];
 }
 
-/* Have cursor span the records of ring; the time before which some are lost. */
-static u64 cursor_init(struct tt_cursor *cursor, const struct tt_ring *ring,
-		       int cpu)
+static bool ring_wrapped(const struct tt_ring *ring)
 {
-	unsigned long first = READ_ONCE(ring->first);
-	bool wrapped = ring->next - first > ring->mask + 1;
+	return ring->next - READ_ONCE(ring->first) > ring->mask + 1;
+}
+
+/**
+ * tt_reader_add() - have a reader read a ring
+ * @reader: reader with room for one more
+ * @ring: ring that nobody writes to
+ * @cpu: whose it is
+ *
+ * Context: any.
+ */
+void tt_reader_add(struct tt_reader *reader, const struct tt_ring *ring, int cpu)
+{
+	struct tt_cursor *cursor = &reader->cursors[reader->count++];
 
 	cursor->ring = ring;
 	cursor->cpu = cpu;
 	cursor->end = ring->next;
-	cursor->begin = wrapped ? ring->next - ring->mask - 1 : first;
-	return wrapped ? ring_event(ring, cursor->begin)->ns : 0;
+	cursor->begin = ring_wrapped(ring) ? ring->next - ring->mask - 1 :
+					     READ_ONCE(ring->first);
 }
+EXPORT_SYMBOL_IF_KUNIT(tt_reader_add);
+
+/**
+ * tt_reader_trim() - leave out what would have gaps, and go to the beginning
+ * @reader: reader to which all rings were added
+ *
+ * From the oldest record of a ring that overflowed onwards that ring is
+ * complete. Nothing is shown from before the latest such moment.
+ *
+ * Context: any.
+ */
+void tt_reader_trim(struct tt_reader *reader)
+{
+	struct tt_cursor *cursor, *end = &reader->cursors[reader->count];
+	u64 start_ns = 0;
+
+	for (cursor = reader->cursors; cursor < end; cursor++) {
+		if (ring_wrapped(cursor->ring))
+			start_ns = max(start_ns, ring_event(cursor->ring,
+							    cursor->begin)->ns);
+	}
+	for (cursor = reader->cursors; cursor < end; cursor++) {
+		while (cursor->begin != cursor->end &&
+		       ring_event(cursor->ring, cursor->begin)->ns < start_ns)
+			cursor->begin++;
+	}
+	tt_reader_rewind(reader);
+}
+EXPORT_SYMBOL_IF_KUNIT(tt_reader_trim);
 
 /**
  * tt_reader_start() - begin to read a host's records
- * @reader: reader
+ * @reader: new reader
  * @host: host between tt_read_begin() and tt_read_end(), or stopped otherwise
- *
- * Leaves out what is older than the oldest record of any ring that overflowed:
- * from there on, no ring lacks a record.
  *
  * Context: process.
  */
 void tt_reader_start(struct tt_reader *reader, struct tt_host *host)
 {
-	struct tt_cursor *cursor = reader->cursors;
-	u64 start_ns = 0;
 	int cpu;
 
 	if (host->rings) {
 		for_each_possible_cpu(cpu) {
 			const struct tt_ring *ring = per_cpu_ptr(host->rings, cpu);
 
-			if (!ring->events)
-				continue;
-			start_ns = max(start_ns, cursor_init(cursor, ring, cpu));
-			cursor++;
+			if (ring->events)
+				tt_reader_add(reader, ring, cpu);
 		}
 	}
-	reader->count = cursor - reader->cursors;
-	while (cursor-- > reader->cursors) {
-		while (cursor->begin != cursor->end &&
-		       ring_event(cursor->ring, cursor->begin)->ns < start_ns)
-			cursor->begin++;
-	}
-	tt_reader_rewind(reader);
+	tt_reader_trim(reader);
 }
 EXPORT_SYMBOL_IF_KUNIT(tt_reader_start);
 

@@ -186,6 +186,8 @@ struct tt_reader {
 struct tt_reader *tt_reader_alloc(void);
 void tt_reader_free(struct tt_reader *reader);
 void tt_reader_start(struct tt_reader *reader, struct tt_host *host);
+void tt_reader_add(struct tt_reader *reader, const struct tt_ring *ring, int cpu);
+void tt_reader_trim(struct tt_reader *reader);
 void tt_reader_rewind(struct tt_reader *reader);
 const struct tt_event *tt_reader_peek(struct tt_reader *reader, int *cpu);
 void tt_reader_next(struct tt_reader *reader);
