@@ -71,7 +71,7 @@ def test_header_makes_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert [job.label for job in found] == ["netns.loss.fast.s1", "netns.loss.fast.s7",
                                             "netns.loss.debug.s1", "netns.loss.debug.s7"]
     assert found[0].command[1:] == ["run", "--hosts", "4", "--loss", "2", "--flavor", "fast",
-                                    "--seed", "1", "--timeout", "10", "--", "loss.sh", "a", "b"]
+                                    "--seed", "1", "--timeout", "70", "--", "loss.sh", "a", "b"]
     assert [job.size for job in found] == ["quick", "quick", "full", "full"]
     assert found[2].seconds == 10 * jobs.SLOWER["debug"] + 60
     assert found[2].needs == {"debug"}
@@ -103,9 +103,9 @@ def test_select() -> None:
 @pytest.fixture(name="run")
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Return a function that runs shell commands as jobs, results by name."""
-    for module in (execute,):
-        monkeypatch.setattr(module, "OUT", tmp_path)
-        monkeypatch.setattr(module, "TOP", tmp_path)
+    monkeypatch.setattr(execute, "OUT", tmp_path)
+    monkeypatch.setattr(execute, "TOP", tmp_path)
+    monkeypatch.setattr(execute, "stretch", lambda: 1.0)
 
     def run(limit: float = 20, **commands: str) -> dict[str, execute.Result]:
         todo = [jobs.Job("netns", name, ["sh", "-c", text], seconds=limit)
