@@ -21,7 +21,7 @@
 
 /* What a receive region must have beyond one bpage for each core. */
 #define RCVBUF_MIN_EXTRA 2000000
-#define RCVBUF_MAX (1ULL << 32)
+#define RCVBUF_MAX BIT_ULL(32)
 
 static int af_init(struct sock *sk)
 {
@@ -201,8 +201,8 @@ static int af_setsockopt(struct socket *sock, int level, int optname,
 }
 
 static int give_option(struct homa_sock *hsk, char __user *optval,
-		      int __user *optlen, int room, const void *value,
-		      int size)
+		       int __user *optlen, int room, const void *value,
+		       int size)
 {
 	if (room < size)
 		return homa_sock_error(hsk, -EINVAL, "optlen is too small");
@@ -217,6 +217,7 @@ static int af_getsockopt(struct socket *sock, int level, int optname,
 			 char __user *optval, int __user *optlen)
 {
 	struct homa_sock *hsk = homa_sk(sock->sk);
+	/* Pairs with the release in set_rcvbuf(). */
 	struct homa_rcvbuf *rb = smp_load_acquire(&hsk->rcvbuf);
 	struct homa_rcvbuf_args args = {};
 	int room, value;

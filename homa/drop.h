@@ -36,6 +36,7 @@
  * enum homa_drop - why a packet is dropped
  * @HOMA_ACCEPTED: it is not; the handler owns it now
  * @HOMA_CONSUMED: it is not; it has been used and can be freed
+ * @HOMA_DROPS: the reasons, HOMA_DROP_*
  */
 enum homa_drop {
 	HOMA_ACCEPTED,

@@ -17,6 +17,7 @@
 static int recv_take_bpages(struct homa_sock *hsk,
 			    struct homa_recvmsg_args *args)
 {
+	/* Pairs with the release when the region is set. */
 	struct homa_rcvbuf *rb = smp_load_acquire(&hsk->rcvbuf);
 	u32 count = args->num_bpages;
 	int err;

@@ -20,9 +20,8 @@ struct homa_net;
 /* Numbers that each possible CPU has in gen3_softirq_cores. */
 #define HOMA_SYSCTL_GEN3_TARGETS 3
 
-/**
- * struct homa_sysctls - values of net.homa.*; each field is called like its row
- * @lock: serializes writes of rows that hold or change more than one int
+/* Values of net.homa.*; each field is called like its row. @lock serializes
+ * writes of rows that hold or change more than one int.
  *
  * Fields stand under what uses them. Those under "kept for scripts" are stored
  * and checked, and change nothing yet: no code here does what they steer.
