@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "hsock.h"
 #include "ktap.h"
@@ -14,8 +15,10 @@
 static void echo_one(struct echoer *e, struct hmsg *m, char *buf)
 {
 	payload_gather(&e->hs, m, buf);
-	hsock_reply(&e->hs, &m->from, m->args.id, buf, m->rc);
+	if (e->delay_us)
+		usleep(e->delay_us);
 	__atomic_fetch_add(&e->served, 1, __ATOMIC_RELAXED);
+	hsock_reply(&e->hs, &m->from, m->args.id, buf, m->rc);
 }
 
 static void *echo_run(void *arg)
@@ -43,6 +46,7 @@ void echoer_start(struct echoer *e, int ns, int family, int port)
 
 	e->hs = hsock_server(ns, family, port);
 	e->served = 0;
+	e->delay_us = 0;
 	ASSERT_EQ(pthread_create(&thread, NULL, echo_run, e), 0);
 	e->thread = thread;
 }

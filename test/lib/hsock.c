@@ -265,9 +265,10 @@ int hsock_return(const struct hsock *hs, const struct hmsg *m)
 	struct hmsg back = { .args = m->args };
 	ssize_t rc;
 
-	back.args.id = 0;
+	/* An id that no RPC has: the pages are taken, no message is given. */
+	back.args.id = ~1ULL;
 	rc = hsock_recvmsg(hs, &back, MSG_DONTWAIT);
-	return rc == -EAGAIN ? 0 : (int)rc;
+	return rc == -EINVAL ? 0 : (int)rc;
 }
 
 static inline uint8_t payload_byte(size_t offset, uint32_t seed)

@@ -101,7 +101,9 @@ ssize_t hsock_recv(const struct hsock *hs, struct hmsg *m, uint64_t id,
 ssize_t hsock_recv_within(const struct hsock *hs, struct hmsg *m, uint64_t id,
 			  int ms);
 
-/* Hands a message's bpages back; returns 0 or -errno. */
+/* Hands a message's bpages back, without receiving another one. That the
+ * kernel took them shows in hsock_avail() only.
+ */
 int hsock_return(const struct hsock *hs, const struct hmsg *m);
 
 /* Payloads: the byte at each offset depends on @seed and the offset only. */
@@ -118,10 +120,12 @@ bool readable_within(int fd, int ms);
  * struct echoer - a thread that answers every request with its own bytes
  * @hs: its socket
  * @served: requests answered
+ * @delay_us: how long an answer takes; may be set at any time
  */
 struct echoer {
 	struct hsock hs;
 	int served;
+	int delay_us;
 	unsigned long thread;
 };
 

@@ -17,6 +17,7 @@
 #include "ktap.h"
 
 #define DEFAULT_SECONDS 60
+#define MAX_SHOWN 10	/* failures of one case */
 
 /* What a child tells its parent; in memory that both share. */
 struct verdict {
@@ -64,7 +65,7 @@ void ktap_fail(const char *file, int line, const char *fmt, ...)
 	if (run.verdict->failures++ == 0)
 		snprintf(run.verdict->first, sizeof(run.verdict->first), "%s",
 			 where);
-	else
+	else if (run.verdict->failures <= MAX_SHOWN)
 		printf("# also: %s\n", where);
 	pthread_mutex_unlock(&run.lock);
 }

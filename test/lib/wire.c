@@ -258,6 +258,8 @@ static bool parse(struct wpkt *p, const uint8_t *b, int n)
 	const uint8_t *ip = b + 14;
 	int len;
 
+	memset(p->src, 0, sizeof(p->src));
+	memset(p->dst, 0, sizeof(p->dst));
 	if (n >= 34 && b[12] == 0x08 && b[13] == 0x00) {
 		p->family = AF_INET;
 		p->tos = ip[1];

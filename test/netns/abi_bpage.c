@@ -217,12 +217,12 @@ static void exhausted_region_recovers(void)
 		deliver(&p, 1000000, &held[i]);
 	payload_fill(env.buf, 900000, 1);
 	ASSERT_RC(hsock_request(&p.client, &p.to, env.buf, 900000, &big), 0);
-	payload_fill(env.buf, 600000, 2);
-	ASSERT_RC(hsock_request(&p.client, &p.to, env.buf, 600000, &small), 0);
+	payload_fill(env.buf, 700000, 2);
+	ASSERT_RC(hsock_request(&p.client, &p.to, env.buf, 700000, &small), 0);
 	EXPECT_RC(hsock_recv_within(&p.server, &m, 0, 250), -EAGAIN);
 	EXPECT_RC(hsock_recv_within(&p.client, &m, 0, 0), -EAGAIN);
 	EXPECT_RC(hsock_return(&p.server, &held[0]), 0);
-	EXPECT_RC(hsock_recv_within(&p.server, &m, 0, 3000), 600000);
+	EXPECT_RC(hsock_recv_within(&p.server, &m, 0, 3000), 700000);
 	EXPECT_EQ(m.args.id, small ^ 1);
 	EXPECT(payload_ok(&p.server, &m, 2), "wrong bytes");
 	EXPECT_RC(hsock_return(&p.server, &held[1]), 0);

@@ -250,8 +250,9 @@ static void unknown_commands(void)
 	for (int nr = 0; nr < 256; nr++) {
 		if (nr >= 0x90 && nr <= 0x92)
 			continue;
-		EXPECT(ioctl(hs.fd, _IO('h', nr)) && errno == EINVAL,
-		       "command %x: errno %d", nr, errno);
+		if (!EXPECT(ioctl(hs.fd, _IO('h', nr)) && errno == EINVAL,
+			    "command %x: errno %d", nr, errno))
+			return;
 	}
 }
 

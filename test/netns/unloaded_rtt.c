@@ -87,9 +87,10 @@ static void *udp_echo(void *arg)
 
 static int64_t udp_rtt(int server_ns, int family, const char *ip)
 {
-	int server = udp_socket(server_ns, family, PORT);
+	int port = family == AF_INET ? PORT : PORT + 1;
+	int server = udp_socket(server_ns, family, port);
 	int fd = udp_socket(env.h1, family, 0);
-	union haddr to = haddr_of(family, ip, PORT);
+	union haddr to = haddr_of(family, ip, port);
 	char buf[200] = { 0 };
 	int64_t ns[NUM], start;
 	pthread_t thread;

@@ -117,11 +117,9 @@ static void resend_of_a_response(void)
 	static const struct {
 		uint32_t start;
 		uint32_t len;
-		uint32_t from;	/* what must come */
-		uint32_t to;
 	} rows[] = {
-		{ 0, W_ALL, 0, 3000 }, { 0, 1, 0, 1404 },
-		{ 1500, 10, 1404, 2808 }, { 2900, 5000, 2808, 3000 },
+		{ 0, W_ALL }, { 0, 1 }, { 1500, 10 }, { 2900, 5000 },
+		{ 1000, 1500 },
 	};
 
 	FOR_FAMILIES(family) {
@@ -134,22 +132,27 @@ static void resend_of_a_response(void)
 		EXPECT_RC(hsock_reply(&server, &m.from, m.args.id, buf, 3000),
 			  0);
 		for (int i = 0; i < ARRAY_LEN(rows); i++) {
-			uint32_t from = rows[i].from / 1404 * seg;
-			uint32_t to = rows[i].to == 3000 ? 3000 :
-				      rows[i].to / 1404 * seg;
+			uint32_t from = rows[i].start, end = 3000;
+
+			if (rows[i].len < end - from)
+				end = from + rows[i].len;
 
 			w_drain();
 			w_resend(&p, family, PEER_CLIENT, PORT, id,
 				 rows[i].start, rows[i].len, 4);
 			w_send(&p);
 			ktap_label("family %d, row %d", family, i);
-			while (from < to) {
+			/* All of it, and no more than whole segments. */
+			while (from < end) {
 				w_expect(&q, W_DATA, 100);
-				EXPECT_EQ(get32(&q, AT_OFFSET), from);
+				EXPECT(get32(&q, AT_OFFSET) <= from &&
+				       get32(&q, AT_OFFSET) + seg > from,
+				       "got %u for %u", get32(&q, AT_OFFSET),
+				       from);
 				EXPECT_EQ(q.b[AT_RETRANSMIT], 1);
 				EXPECT_EQ(q.tos, 4 << 5);
 				EXPECT(w_payload_ok(&q, 3), "wrong data");
-				from += q.len - AT_DATA;
+				from = get32(&q, AT_OFFSET) + q.len - AT_DATA;
 				if (ktap_failed())
 					return;
 			}
@@ -166,7 +169,7 @@ static void resend_beyond_what_was_sent(void)
 		struct hsock hs = client_with_request(family, 100000, &id);
 
 		w_drain();
-		w_resend(&p, family, PORT, hsock_port(&hs), id ^ 1, 100000,
+		w_resend(&p, family, PORT, hsock_port(&hs), id ^ 1, 60000,
 			 100, 7);
 		w_send(&p);
 		w_expect(&q, W_BUSY, 100);
@@ -585,7 +588,8 @@ static void icmp_errors_end_requests(void)
 		w_expect(&q, W_DATA, 100);
 		send_icmp(family, rows[i].type, rows[i].code, &q);
 		if (rows[i].err) {
-			EXPECT_RC(hsock_recv_within(&hs, &m, 0, 50),
+			/* Host unreachable may pass: it counts at timeout. */
+			EXPECT_RC(hsock_recv_within(&hs, &m, 0, 1000),
 				  -rows[i].err);
 			EXPECT_EQ(m.args.id, id);
 		} else {

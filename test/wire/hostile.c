@@ -689,7 +689,8 @@ static void resends_that_overflow(void)
 			w_send(&p);
 			while (w_recv(&p, 1))
 				if (p.b[AT_TYPE] == W_DATA)
-					EXPECT_EQ(p.len, AT_DATA + 1000);
+					EXPECT(p.len <= AT_DATA + 1000,
+					       "%d bytes", p.len);
 		}
 		w_data(&p, family, PORT, port, id ^ 1, 10, 0, 10, 3);
 		w_send(&p);
