@@ -36,6 +36,11 @@ SILENT_CODE = 91
 TIMEOUT_CODE = 124
 POLL_S = 0.02
 
+# Guests run in a process namespace of their own: User-Mode Linux kills processes when it
+# halts, and one that was just being made may have no number yet (-1 means everybody).
+# The shell is process 1 there, since an aborting kernel could not kill itself.
+CAGE = ["unshare", "--pid", "--fork", "--kill-child=KILL", "sh", "-c", '"$@"; exit $?', "sh"]
+
 
 @dataclass
 class Job:
@@ -68,7 +73,7 @@ def folder(job: Job, init: str) -> Iterator[Path]:
         (path / "env").write_text("".join(
             f"export {name}={shlex.quote(value)}\n" for name, value in env.items()))
         (path / "command").write_text(f"cd {shlex.quote(os.getcwd())} || exit 127\n"
-                                      f"exec {shlex.join(job.command)}\n")
+                                      f"{shlex.join(job.command)}\nexit $?\n")
         for name in ("stdout", "stderr", "log"):
             (path / name).touch()
         yield path
@@ -156,8 +161,8 @@ def run(job: Job, path: Path, words: list[str], files: tuple[int, ...],
     words = ["setarch", os.uname().machine, "-R", "setpriv", "--pdeathsig", "KILL", *words]
     with open(path / "log", "ab") as log:
         try:
-            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                       pass_fds=files, start_new_session=True,
+            process = subprocess.Popen(CAGE + words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                       pass_fds=files, start_new_session=True, cwd=path,
                                        env={"PATH": os.environ.get("PATH", ""), **env})
         except OSError as error:
             raise ClusterError(f"cannot start the guest: {error}") from None

@@ -131,6 +131,8 @@ def configure(kernel: Kernel, tree: Path) -> None:
     """Write the kernel's .config and warn of what Kconfig refused."""
     lines = wanted(kernel.flavor)
     fragment = kernel.kdir / "wanted.config"
+    if fragment.exists() and (kernel.kdir / "include/config/auto.conf").exists():
+        return                  # an interrupted build goes on where it was
     fragment.write_text("\n".join(lines) + "\n")
     config = kernel.kdir / ".config"
     if kernel.flavor.base == "allnoconfig":
@@ -139,8 +141,6 @@ def configure(kernel: Kernel, tree: Path) -> None:
         make(kernel, tree, kernel.flavor.base)
         config.write_text(config.read_text() + fragment.read_text())
         make(kernel, tree, "olddefconfig")
-    # A first configuration may have left one that no longer holds.
-    (kernel.kdir / "include" / "config" / "auto.conf").unlink(missing_ok=True)
     for line in refused(lines, config.read_text()):
         cache.say(f"warning: linux {kernel.version} refused {line}")
 

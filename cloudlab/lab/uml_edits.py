@@ -9,6 +9,9 @@
 4. Processors with AMX have an 11 kB register set and a host kernel that takes
    back only whole ones, but UML before 6.16 keeps the first 2696 bytes (all
    that programs without AMX use): the rest is sent back as zeros.
+5. When UML dies, so do the host processes that carry the guest's programs.
+   Without this they would go on, untraced: with the guest's next system call
+   carried out by the HOST (a guest's "kill -9 -1" ends every process there is).
 """
 
 from __future__ import annotations
@@ -61,6 +64,9 @@ XSTATE_NEW = """\
 		if (ptrace(PTRACE_SETREGSET, pid, NT_X86_XSTATE, &iov) < 0)
 """
 
+SKAS = "arch/um/os-Linux/skas/process.c"
+EXITKILL_NEW = "(void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)) < 0) {"
+
 # (file, text to find, text to put there)
 EDITS = (
     ("arch/um/include/linux/time-internal.h",
@@ -70,18 +76,23 @@ EDITS = (
     ("arch/um/Kconfig",
      "config HZ\n\tint\n\tdefault 100\n", "config HZ\n\tint\n\tdefault 1000\n"),
     ("arch/um/os-Linux/util.c", RANDOM_OLD, RANDOM_NEW),
+    (SKAS, "(void *) PTRACE_O_TRACESYSGOOD) < 0) {", EXITKILL_NEW),
 )
 EDITS_BEFORE_6_16 = (
     ("arch/x86/um/os-Linux/registers.c", "#include <errno.h>\n",
      "#include <errno.h>\n#include <string.h>\n"),
     ("arch/x86/um/os-Linux/registers.c", XSTATE_OLD, XSTATE_NEW),
 )
+EDITS_BEFORE_6_12 = (
+    (SKAS, "\t\t   (void *)PTRACE_O_TRACESYSGOOD) < 0) {", "\t\t  " + EXITKILL_NEW),
+)
 
 
 def edits(version: str) -> tuple[tuple[str, str, str], ...]:
     """Return the edits for a version such as 6.1."""
-    old = tuple(int(part) for part in version.split(".")) < (6, 16)
-    return EDITS + EDITS_BEFORE_6_16 if old else EDITS
+    number = tuple(int(part) for part in version.split("."))
+    return (EDITS + (EDITS_BEFORE_6_16 if number < (6, 16) else ())
+            + (EDITS_BEFORE_6_12 if number < (6, 12) else ()))
 
 
 def apply(tree: Path, version: str) -> list[str]:
