@@ -64,8 +64,8 @@ check: deps ## run the tests that CI runs (15 minutes once its kernels are built
 check-quick: ## run what fits into 3 minutes
 	@test/run quick $(TEST)
 
-check-full: ## run everything (hours); appends dated results to test/results.md
-	@test/run full $(TEST)
+check-full: deps ## run everything (hours; PART=n: the n-th hour); appends to test/results.md
+	@test/run full $(TEST) $(if $(PART),--part $(PART))
 
 deps: ## install the Debian packages that building and testing need
 	@cloudlab/lab/deps

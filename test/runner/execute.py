@@ -15,8 +15,9 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from . import OUT, TOP, count
+from . import OUT, TOP, count, kernels
 from .jobs import Job
 
 POLL_S = 0.05
@@ -25,8 +26,6 @@ GRACE_S = 15
 # Time limits are for an idle machine. On a busy one (others use it, or it builds
 # a kernel) they stretch, but not without end.
 MOST_STRETCH = 6
-# In this order: the tests that need the first ones run while the others build.
-KERNEL_ORDER = ("fast", "6.12", "7.3", "debug", "smp")
 
 
 def start(command: list[str], log: str) -> subprocess.Popen:
@@ -90,19 +89,29 @@ class Kernels:
     name: str = ""
     process: subprocess.Popen | None = None
 
+    def log(self) -> Path:
+        """Return the file that the current build writes to."""
+        return OUT / f"kernel.{self.name}.log"
+
+    def progress(self) -> str:
+        """Return what the current build says about itself."""
+        lines = self.log().read_text(errors="replace").split("\n")
+        said = next((line for line in reversed(lines) if line.startswith("lab: ")), "")
+        return f"kernel {self.name} ({said.removeprefix('lab: ') or 'building'})"
+
     def step(self) -> None:
         """Note a finished build and start the next one."""
         if self.process and self.process.poll() is not None:
             done = self.ready if self.process.returncode == 0 else self.failed
             done.add(self.name)
             if done is self.failed:
-                print(f"FAIL kernel {self.name}: see {OUT / f'kernel.{self.name}.log'}")
+                print(f"FAIL kernel {self.name}: see {self.log()}", flush=True)
             self.process = None
         if not self.process and self.todo:
             self.name = self.todo.pop(0)
             command = ["nice", "env", f"PYTHONPATH={TOP / 'test'}", sys.executable,
                        "-m", "runner.kernels", self.name]
-            self.process = start(command, str(OUT / f"kernel.{self.name}.log"))
+            self.process = start(command, str(self.log()))
 
 
 class Runner:
@@ -118,7 +127,7 @@ class Runner:
         self.results: list[Result] = []
         self.total, self.slots = len(jobs), slots
         needs = {name for job in jobs for name in job.needs}
-        self.kernels = Kernels(sorted(needs, key=KERNEL_ORDER.index))
+        self.kernels = Kernels([name for name in kernels.load() if name in needs])
         self.since = self.spoke = time.monotonic()
 
     def expected(self, job: Job) -> float:
@@ -206,7 +215,7 @@ class Runner:
             return
         self.spoke = now
         names = [running.job.label for running in self.running]
-        names += [f"building kernel {self.kernels.name}"] * bool(self.kernels.process)
+        names += [self.kernels.progress()] * bool(self.kernels.process)
         print(f"     running: {', '.join(names)}{self.eta()}", flush=True)
 
 
