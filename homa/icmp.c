@@ -6,8 +6,9 @@
  *	protocol unreachable	RPCs of that socket with that address fail with
  *				EPROTONOSUPPORT
  *	packet too big		the route learns the new MTU; nothing fails
- *	host, net unreachable	may pass, so nothing fails now: an RPC whose
- *				peer stays away times out
+ *	host, net unreachable	may pass, so nothing fails now; if the peer
+ *				stays silent until the RPC times out its error
+ *				is EHOSTUNREACH instead of ETIMEDOUT
  *
  * An error is believed only if it quotes a packet from a port of ours, in
  * the namespace where it came in, and it reaches no other socket's RPCs.
@@ -24,15 +25,17 @@
 #include "wire.h"
 
 /**
- * struct icmp_error - an error that ends RPCs
+ * struct icmp_error - an error for RPCs
  * @daddr: where the quoted packet went
  * @dport: port there, or 0: any
  * @error: negative errno
+ * @soft: wait whether it passes
  */
 struct icmp_error {
 	struct in6_addr daddr;
 	__be16 dport;
 	int error;
+	bool soft;
 };
 
 static void icmp_abort(struct homa_sock *hsk, const struct icmp_error *e)
@@ -47,7 +50,10 @@ static void icmp_abort(struct homa_sock *hsk, const struct icmp_error *e)
 		if (ipv6_addr_equal(&rpc->daddr, &e->daddr) &&
 		    (!e->dport || rpc->dport == e->dport)) {
 			spin_lock(&rpc->lock);
-			homa_rpc_abort(rpc, e->error);
+			if (e->soft)
+				rpc->soft_error = e->error;
+			else
+				homa_rpc_abort(rpc, e->error);
 			spin_unlock(&rpc->lock);
 		}
 		homa_rpc_put(rpc);
@@ -99,8 +105,11 @@ int homa_icmp_v4(struct sk_buff *skb, u32 info)
 	case ICMP_FRAG_NEEDED:
 		ipv4_update_pmtu(skb, net, info, 0, IPPROTO_HOMA);
 		return 0;
-	default:
+	case ICMP_SR_FAILED:
 		return 0;
+	default:
+		e.error = -EHOSTUNREACH;
+		e.soft = true;
 	}
 	return icmp_apply(net, h, &e, true);
 }
@@ -139,6 +148,9 @@ int homa_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 		e.error = -ENOTCONN;
 	} else if (type == ICMPV6_PARAMPROB && code == ICMPV6_UNK_NEXTHDR) {
 		e.error = -EPROTONOSUPPORT;
+	} else if (type == ICMPV6_DEST_UNREACH) {
+		e.error = -EHOSTUNREACH;
+		e.soft = true;
 	} else {
 		return 0;
 	}

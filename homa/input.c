@@ -16,6 +16,7 @@
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
 #include <net/protocol.h>
+#include <net/route.h>
 #include <net/xfrm.h>
 
 #include "drop.h"
@@ -474,6 +475,9 @@ static enum homa_drop rx_parse(struct homa_rx *rx)
 	if (skb->pkt_type != PACKET_HOST)
 		return HOMA_DROP_ADDRESS;
 	if (ip_hdr(skb)->version == 4) {
+		if (skb_rtable(skb) && skb_rtable(skb)->rt_flags &
+				       (RTCF_BROADCAST | RTCF_MULTICAST))
+			return HOMA_DROP_ADDRESS;
 		ipv6_addr_set_v4mapped(ip_hdr(skb)->saddr, &path->daddr);
 		ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr, &path->saddr);
 	} else {

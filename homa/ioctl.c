@@ -143,6 +143,7 @@ static int info_rpcs(struct homa_sock *hsk, struct homa_info *info)
 
 static int ioctl_info(struct homa_sock *hsk, void __user *arg)
 {
+	/* Pairs with the release when the region is set. */
 	struct homa_rcvbuf *rb = smp_load_acquire(&hsk->rcvbuf);
 	struct homa_info info;
 	int err;
@@ -196,6 +197,9 @@ int homa_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	case HOMAIOCFREEZE:
 		return ioctl_freeze(hsk);
 	default:
+		/* Ours, but unknown; others' may be known further up. */
+		if (_IOC_TYPE(cmd) == _IOC_TYPE(HOMAIOCINFO))
+			return homa_sock_error(hsk, -EINVAL, "unknown ioctl");
 		return inet_ioctl(sock, cmd, arg);
 	}
 }

@@ -25,7 +25,7 @@
  * buffers, but not for a peer that sends each byte in one.
  */
 #define MSGIN_TRUESIZE_FACTOR 8
-#define MSGIN_TRUESIZE_BASE 65536
+#define MSGIN_TRUESIZE_BASE (1 << 20)
 
 /**
  * homa_msgin_init() - no message yet
@@ -328,7 +328,8 @@ int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue)
 	int err = 0;
 
 	tt_event(rpc->hn, COPY_OUT_START, homa_trace_id(rpc));
-	skb_queue_walk(queue, skb) {
+	/* Backwards, so that of overlapping packets the first one counts. */
+	skb_queue_reverse_walk(queue, skb) {
 		err = msgin_copy_skb(rpc, skb);
 		if (err)
 			break;

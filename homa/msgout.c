@@ -230,14 +230,16 @@ static int msgout_pump_resend(struct homa_rpc *rpc, struct sk_buff_head *txq)
 static int msgout_pump_new(struct homa_rpc *rpc, struct sk_buff_head *txq)
 {
 	struct homa_msgout *out = &rpc->out;
-	bool unsched = out->next < out->unsched;
-	u32 end = unsched ? out->unsched : out->length;
+	u8 prio = out->prio;
 	int n;
 
-	n = homa_output_data(rpc, out->next, end, false,
-			     unsched ? homa_prio_unsched(rpc) : out->prio, txq);
+	if (out->next < out->unsched)
+		prio = homa_prio_unsched(rpc);
+	n = homa_output_data(rpc, out->next, out->length, false, prio, txq);
 	if (n <= 0)
 		return n;
+	if (!out->next)
+		out->seg = n;
 	out->next += n;
 	msgout_count_sent(rpc, n);
 	return n;
@@ -305,11 +307,34 @@ void homa_msgout_grant(struct homa_rpc *rpc, u32 offset, u8 prio,
 	homa_msgout_pump(rpc, false, txq);
 }
 
+/* Extends a range to the packets that carried it, since a receiver may reject
+ * a packet that brings only part of something new. If packets have another size
+ * by now, the range as it is will be less trouble.
+ */
+static void msgout_align(struct homa_rpc *rpc, u32 *start, u32 *end)
+{
+	struct homa_msgout *out = &rpc->out;
+	u32 base;
+
+	if (homa_output_route(rpc) || !out->seg ||
+	    out->seg != min(homa_output_max_data(rpc), out->unsched))
+		return;
+	base = *start < out->unsched ? 0 : out->unsched;
+	*start = base + rounddown(*start - base, out->seg);
+	base = *end <= out->unsched ? 0 : out->unsched;
+	*end = base + roundup(*end - base, out->seg);
+	if (!base)
+		*end = min(*end, out->unsched);
+	*end = min(*end, out->next);
+}
+
 /* Remembers a range; ranges that touch become one. */
 static void msgout_add_resend(struct homa_rpc *rpc, u32 start, u32 end)
 {
 	struct homa_msgout *out = &rpc->out;
 	int i;
+
+	msgout_align(rpc, &start, &end);
 
 	for (i = 0; i < out->num_resends; i++) {
 		struct homa_range *r = &out->resends[i];

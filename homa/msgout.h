@@ -31,6 +31,7 @@ struct homa_range {
  * @unsched: bytes sent without grants; no packet crosses this offset
  * @granted: bytes that may be sent
  * @next: bytes that were passed to IP at least once
+ * @seg: bytes in the first packet that was full; 0: none has been sent
  * @prio: priority of scheduled packets, from the last GRANT
  * @resend_prio: priority of what is sent again
  * @num_resends: valid entries in @resends
@@ -47,6 +48,7 @@ struct homa_msgout {
 	u32 unsched;
 	u32 granted;
 	u32 next;
+	u32 seg;
 	u8 prio;
 	u8 resend_prio;
 	u8 num_resends;

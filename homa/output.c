@@ -279,6 +279,7 @@ int homa_output_data(struct homa_rpc *rpc, u32 start, u32 end, bool retransmit,
 	struct homa_data_hdr *h;
 	struct homa_path path;
 	struct sk_buff *skb;
+	u32 unsched = rpc->out.unsched;
 	u32 max, n;
 	int err;
 
@@ -288,15 +289,16 @@ int homa_output_data(struct homa_rpc *rpc, u32 start, u32 end, bool retransmit,
 		homa_metric_inc(rpc->hn, tx_no_route);
 		return err;
 	}
-	max = homa_output_max_data(rpc);
+	max = min(homa_output_max_data(rpc), end - start);
 	if (!max)
 		return -EMSGSIZE;
+	if (start < unsched)	/* no packet crosses this offset */
+		max = min(max, unsched - start);
 	skb = tx_alloc(rpc->hsk, rpc->dst, sizeof(*h));
 	if (!skb)
 		return -ENOMEM;
-	data_header(rpc, skb, start, retransmit ? end : rpc->out.unsched,
-		    retransmit);
-	n = homa_msgout_attach(&rpc->out, skb, start, min(end - start, max));
+	data_header(rpc, skb, start, retransmit ? end : unsched, retransmit);
+	n = homa_msgout_attach(&rpc->out, skb, start, max);
 	h = (struct homa_data_hdr *)skb->data;
 	homa_peer_pop_ack(rpc->peer, &h->ack);
 	rpc_path(rpc, &path);
@@ -464,6 +466,11 @@ void homa_output_flush(struct sk_buff_head *txq)
 {
 	struct sk_buff *skb;
 
+	if (skb_queue_empty(txq))
+		return;
+
+	/* The pacer must not overtake us with the next packets. */
+	local_bh_disable();
 	while ((skb = __skb_dequeue(txq))) {
 		struct homa_tx_cb cb = *tx_cb(skb);
 		struct sock *sk = skb->sk;
@@ -486,4 +493,5 @@ void homa_output_flush(struct sk_buff_head *txq)
 		}
 		sock_put(sk);
 	}
+	local_bh_enable();
 }

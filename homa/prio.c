@@ -138,7 +138,8 @@ void homa_prio_fill_cutoffs(struct homa_net *hn, struct homa_cutoffs_hdr *h)
 {
 	int i;
 
-	for (i = 0; i < HOMA_MAX_PRIORITIES; i++)
+	h->cutoffs[0] = htonl(INT_MAX);
+	for (i = 1; i < HOMA_MAX_PRIORITIES; i++)
 		h->cutoffs[i] =
 			htonl(READ_ONCE(hn->sysctl.unsched_cutoffs[i]));
 	h->version = htons(READ_ONCE(hn->sysctl.cutoff_version));

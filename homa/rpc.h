@@ -69,6 +69,7 @@ struct homa_rpc_key {
  * @lock: one RPC's lock
  * @state: written only by homa_rpc_set_state()
  * @error: negative errno to be reported by recvmsg(2), or 0
+ * @soft_error: negative errno to be reported if the peer stays silent, or 0
  * @dst: route to the peer, or NULL
  * @dst_cookie: tells whether @dst is still good
  * @out: outgoing message
@@ -110,6 +111,7 @@ struct homa_rpc {
 	spinlock_t lock;
 	enum homa_rpc_state state;
 	int error;
+	int soft_error;
 	struct dst_entry *dst;
 	u32 dst_cookie;
 	struct homa_msgout out;

@@ -116,6 +116,7 @@ void homa_timer_heard(struct homa_rpc *rpc)
 {
 	lockdep_assert_held(&rpc->lock);
 	rpc->last_heard = homa_now();
+	rpc->soft_error = 0;
 	if (rpc->tries > 1)
 		rpc->tries = 1;
 }
@@ -170,7 +171,7 @@ static void timer_silence(struct homa_rpc *rpc, u64 now,
 		homa_metric_inc(rpc->hn, rpc_timeouts);
 		tt_event(rpc->hn, RPC_TIMEOUT, homa_trace_id(rpc),
 			 homa_trace_peer(rpc), READ_ONCE(s->timeout_ticks));
-		homa_rpc_abort(rpc, -ETIMEDOUT);
+		homa_rpc_abort(rpc, rpc->soft_error ?: -ETIMEDOUT);
 		return;
 	}
 	if (silence >= ticks_to_ns(READ_ONCE(s->resend_ticks))) {
