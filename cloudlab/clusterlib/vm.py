@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+"""Boot a distribution's kernel under QEMU on the host's files.
+
+The host's root is the guest's, read-only, with an overlay in memory: all
+programs are there, and nothing that the guest writes reaches the host but in
+/run/lab (boot.py) and in folders that --share names. KVM is used only where a
+probe boot has shown that it works here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import boot, cache, fetch, initrd
+from .errors import ClusterError
+
+ROOT_MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay"]
+NIC_MODELS = {"virtio": ("virtio-net-pci", "virtio_net"), "vmxnet3": ("vmxnet3", "vmxnet3")}
+APPEND = "console=ttyS0 panic=-1 oops=panic quiet loglevel=7 mitigations=off nokaslr"
+EMULATED = ["-accel", "tcg,thread=multi", "-cpu", "qemu64,-cx16"]
+HARDWARE = ["-accel", "kvm", "-cpu", "host"]
+PROBE_WORD = "lab: the probe ran"
+PROBE_S = 25
+
+
+@dataclass(frozen=True)
+class Stock:
+    """A kernel of a distribution."""
+
+    release: str
+    image: Path
+    root: Path                  # lib/modules/RELEASE is below it
+    kdir: Path
+
+
+def release_of(image: Path) -> str:
+    """Return the release that a kernel image says it is."""
+    data = image.read_bytes()
+    if data[0x202:0x206] != b"HdrS":
+        raise ClusterError(f"{image}: not an x86 kernel image", 2)
+    start = int.from_bytes(data[0x20e:0x210], "little") + 0x200
+    return data[start:start + 200].split()[0].decode()
+
+
+def installed(version: str) -> list[str]:
+    """Return the releases of VERSION whose headers are installed, oldest first."""
+    found = [path.parent.name for path in Path("/lib/modules").glob(f"{version}*/build")
+             if (path / "include/config/kernel.release").exists()]
+    return sorted(found, key=lambda name: [int(n) for n in re.findall(r"\d+", name)])
+
+
+def unpacked(release: str) -> Path:
+    """Return a folder with the kernel package of RELEASE, fetched when needed."""
+    folder = cache.root() / "vm" / release
+    with cache.making(folder) as needed:
+        if needed:
+            fetch.unpack(f"linux-image-{release}", folder)
+            fetch.run("depmod", "-b", folder, release)
+    return folder
+
+
+def find(kernel: str) -> Stock:
+    """Return the kernel that a version (6.1) or the path of an image names."""
+    if "/" in kernel:
+        image = Path(kernel).resolve()
+        if not image.is_file():
+            raise ClusterError(f"{image}: no such file", 2)
+        release = release_of(image)
+        roots = [folder for folder in (image.parents[1], Path("/"))
+                 if (folder / "lib/modules" / release).is_dir()]
+        if not roots:
+            raise ClusterError(f"no modules of {release} beside {image} or in /lib/modules")
+        return Stock(release, image, roots[0], Path("/lib/modules") / release / "build")
+    releases = installed(kernel)
+    if not releases:
+        raise ClusterError(f"no headers of a {kernel} kernel are installed: run `make deps`"
+                           " (apt-get install linux-headers-amd64)")
+    release = releases[-1]
+    image = Path("/boot") / f"vmlinuz-{release}"
+    root = Path("/") if image.exists() and (Path("/lib/modules") / release /
+                                            "modules.dep").exists() else unpacked(release)
+    return Stock(release, root / "boot" / image.name, root,
+                 Path("/lib/modules") / release / "build")
+
+
+def accelerator(stock: Stock) -> list[str]:
+    """Return QEMU's words for the fastest way that works here."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return EMULATED
+    told = cache.root() / f"kvm-{os.uname().release}"
+    if not told.exists():
+        cache.say("trying whether KVM works here")
+        told.parent.mkdir(parents=True, exist_ok=True)
+        told.write_text("works\n" if probe(stock) else "does not work\n")
+    return HARDWARE if told.read_text() == "works\n" else EMULATED
+
+
+def probe(stock: Stock) -> bool:
+    """Return whether a kernel gets to user space under KVM."""
+    init = f"#!/bin/busybox sh\necho '{PROBE_WORD}'\n/bin/busybox poweroff -f\n"
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(initrd.build(init, []))
+        file.flush()
+        words = ["qemu-system-x86_64", *HARDWARE, "-m", "512", "-nographic", "-no-reboot",
+                 "-nic", "none", "-kernel", stock.image, "-initrd", file.name,
+                 "-append", "console=ttyS0 panic=-1 quiet"]
+        try:
+            done = subprocess.run([str(word) for word in words], timeout=PROBE_S, check=False,
+                                  stdin=subprocess.DEVNULL, capture_output=True)
+        except subprocess.TimeoutExpired:
+            return False
+        return PROBE_WORD.encode() in done.stdout
+
+
+def nics(count: int, model: str) -> list[str]:
+    """Return QEMU's words for COUNT network devices on one hub."""
+    words = ["-nic", "none"]
+    for number in range(count):
+        words += ["-netdev", f"hubport,id=n{number},hubid=0", "-device",
+                  f"{NIC_MODELS[model][0]},netdev=n{number},romfile=,"
+                  f"mac=52:54:00:00:00:{number + 1:02x}"]
+    return words
+
+
+def command(stock: Stock, path: Path, options: dict) -> list[str]:
+    """Return the words that run QEMU for the guest prepared in PATH."""
+    words = ["qemu-system-x86_64", *accelerator(stock), "-smp", str(options["cpus"]),
+             "-m", options["memory"], "-display", "none", "-monitor", "none", "-no-reboot",
+             "-kernel", str(stock.image), "-initrd", str(path / "initrd"), "-append", APPEND,
+             "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,"
+             "multidevs=remap",
+             "-virtfs", f"local,path={path},mount_tag=lab,security_model=none"]
+    for number, name in enumerate(("log", "stdout", "stderr")):
+        words += ["-chardev", f"file,id=c{number},path={path / name},append=on",
+                  "-serial", f"chardev:c{number}"]
+    for number, folder in enumerate(options["share"]):
+        words += ["-virtfs", f"local,path={folder},mount_tag=share{number},security_model=none,"
+                  "multidevs=remap"]
+    return words + nics(options["nics"], options["model"])
+
+
+def run(stock: Stock, job: boot.Job, options: dict) -> int:
+    """Boot STOCK, carry out JOB, return its exit code."""
+    needed = ROOT_MODULES + ([NIC_MODELS[options["model"]][1]] if options["nics"] else [])
+    job.env.update(LAB_NICS=" ".join(f"eth{n}" for n in range(options["nics"])))
+    with boot.folder(job, "vm-root") as path:
+        settings = {"RELEASE": stock.release, "MODULES": stock.root / "lib/modules"
+                    if stock.root != Path("/") else "", "SHARE": " ".join(options["share"])}
+        script = "".join(f"{name}={shlex.quote(str(value))}\n"
+                         for name, value in settings.items())
+        init = (cache.LAB / "vm-init").read_text().replace("@SETTINGS@\n", script)
+        (path / "initrd").write_bytes(
+            initrd.build(init, initrd.module_files(needed, stock.root, stock.release)))
+        return boot.run(job, path, command(stock, path, options), (), {})
