@@ -12,6 +12,7 @@
 #include "log.h"
 #include "results.h"
 #include "server.h"
+#include "stats.h"
 
 #define SEEN_LIMIT (1 << 19)		/* requests remembered: at least the last half million */
 
@@ -239,6 +240,8 @@ struct server *server_start(const struct server_opts *o, struct server_list *lis
 	s->next = list->first;
 	list->first = s;
 	pthread_mutex_unlock(&list->lock);
+	log_line("%s server: ports %d to %d, %d threads each", s->exp, s->o.first_port,
+		 s->o.first_port + s->o.ports - 1, s->o.port_threads);
 	return s;
 }
 
@@ -266,6 +269,7 @@ int server_free(struct server *s)
 			pthread_join(s->ports[p].threads[t].thread, NULL);
 	for (p = 0; p < s->o.ports; p++)
 		s->xport->unlisten(&s->ports[p]);
+	stats_server_totals(s);
 	err = results_server(s);
 	unlist(s);
 	destroy(s);

@@ -165,7 +165,7 @@ void stats_client_totals(struct client *c)
 	rtt_line(c, false);
 }
 
-static void server_totals(const struct server *s)
+void stats_server_totals(const struct server *s)
 {
 	struct server_counts n = server_counts(s);
 
@@ -180,7 +180,7 @@ void stats_totals(struct client *clients, struct server_list *servers)
 	struct server *s;
 
 	for (s = servers->first; s; s = s->next)
-		server_totals(s);
+		stats_server_totals(s);
 	for (c = clients; c; c = c->next)
 		stats_client_totals(c);
 }

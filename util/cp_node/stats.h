@@ -4,6 +4,7 @@
 #define CP_NODE_STATS_H
 
 struct client;
+struct server;
 struct server_list;
 
 /* A line for each client and server that did something since the last call. */
@@ -11,7 +12,8 @@ void stats_print(struct client *clients, struct server_list *servers);
 
 /* Totals since the start of each, whatever happened. */
 void stats_totals(struct client *clients, struct server_list *servers);
-/* The same for one client. */
+/* The same for one client or server. */
 void stats_client_totals(struct client *c);
+void stats_server_totals(const struct server *s);
 
 #endif
