@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 /* Loading and unloading the module. */
 #include <linux/module.h>
+#include <linux/net.h>
+#include <linux/net.h>
 
 #include "af_homa.h"
 #include "input.h"
