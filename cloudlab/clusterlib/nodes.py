@@ -91,6 +91,10 @@ class SimCluster:
         """Build what a job needs and boot it once, so that jobs can then start side by side."""
         return Running(self._command(["/bin/true"], module, 1, 3600), log)
 
+    def path(self, job: Path, name: str) -> str:
+        """What the hosts call a file of the job; run_nodes.sh makes it so."""
+        return f"/run/cperf/job/{name}"
+
     def start(self, job: Path, module: bool, timeout: float) -> Running:
         """Carry out the job in folder `job`."""
         words = ["/bin/bash", str(GUEST), str(job)]

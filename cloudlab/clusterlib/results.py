@@ -21,6 +21,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -78,17 +79,26 @@ def new_folder(bench: str, seed: int, wanted: str | None) -> Path:
 
 @contextmanager
 def open_run(bench: str, seed: int, wanted: str | None, keep_raw: bool) -> Iterator[tuple]:
-    """(folder, folder/raw) of a run.  Raw files go when it has ended well, and stay, for their
-    logs, when it failed; a run that the user stops leaves nothing."""
+    """(folder, folder of raw files) of a run.
+
+    Raw files are made where the length of the path is always the same: in a simulated cluster,
+    whose kernel sees them, it would change what happens when.  They become FOLDER/raw if they
+    are to be kept or if the run failed; a run that the user stops leaves nothing.
+    """
     folder = new_folder(bench, seed, wanted)
-    raw = folder / "raw"
-    raw.mkdir()
+    raw = Path(tempfile.mkdtemp(prefix="cperf-", dir="/tmp"))
     try:
         yield folder, raw
     except KeyboardInterrupt:
         shutil.rmtree(folder)
+        shutil.rmtree(raw)
         raise
-    if not keep_raw:
+    except Exception:
+        shutil.move(raw, folder / "raw")
+        raise
+    if keep_raw:
+        shutil.move(raw, folder / "raw")
+    else:
         shutil.rmtree(raw)
 
 

@@ -56,7 +56,7 @@ def server_command(protocol: str, family: list) -> str:
                    "--port-threads", ports.port_threads, *family])
 
 
-def client_command(protocol: str, family: list, addresses: list, load: Load, job: Path,
+def client_command(protocol: str, family: list, addresses: list, load: Load, stem: str,
                    host: int) -> str:
     """The command that makes a host send, at a start time that is filled in later, and wait."""
     ports = PORTS[protocol]
@@ -66,16 +66,16 @@ def client_command(protocol: str, family: list, addresses: list, load: Load, job
                    "--server-ports", ports.server_ports, "--servers", ",".join(addresses),
                    "--seed", load.seed, "--host-id", host, "--seconds", f"{load.ms / 1e3:.6f}",
                    "--drain", f"{load.drain_s:g}", "--start-at", "@START@",
-                   "--rpcs", job / f"h{host}.rpcs.csv", "--json", job / f"h{host}.json", *family])
+                   "--rpcs", f"{stem}.rpcs.csv", "--json", f"{stem}.json", *family])
 
 
-def unloaded_command(protocol: str, family: list, address: str, load: Load, job: Path) -> str:
+def unloaded_command(protocol: str, family: list, address: str, load: Load, stem: str) -> str:
     """The command that measures each size alone, from host 1 to one other host."""
     ports = PORTS[protocol]
     return _quote(["client", "--protocol", protocol, "--workload", load.workload,
                    "--unloaded", load.unloaded, "--server-ports", ports.server_ports,
-                   "--servers", address, "--seed", load.seed, "--host-id", 1,
-                   "--rpcs", job / "h1.unloaded.csv", "--json", job / "h1.unloaded.json", *family])
+                   "--servers", address, "--seed", load.seed, "--host-id", 1, "--start-at", "@START@",
+                   "--rpcs", f"{stem}.csv", "--json", f"{stem}.json", *family])
 
 
 def write_job(cluster, protocol: str, load: Load, job: Path) -> None:
@@ -87,9 +87,11 @@ def write_job(cluster, protocol: str, load: Load, job: Path) -> None:
         others = [a for h, a in addresses.items() if h != host]
         (job / f"h{host}.server").write_text(server_command(protocol, family))
         (job / f"h{host}.client").write_text(
-            client_command(protocol, family, others, load, job, host) + "wait\n")
+            client_command(protocol, family, others, load, cluster.path(job, f"h{host}"), host)
+            + "wait\n")
     (job / "h1.unloaded").write_text(
-        unloaded_command(protocol, family, addresses[2], load, job) + "wait\n")
+        unloaded_command(protocol, family, addresses[2], load, cluster.path(job, "h1.unloaded"))
+        + "wait\n")
     (job / "job.env").write_text("".join(f"{key}={value}\n" for key, value in {
         "HOSTS": cluster.hosts, "PROTOCOL": protocol, "CP_NODE": CP_NODE, "STEPS": STEPS,
         "SEND_US": round(load.ms * 1e3), "DRAIN_US": round(load.drain_s * 1e6),
@@ -142,8 +144,8 @@ def _check(protocol: str, running, job: Path) -> None:
     if (job / "failed").is_file():
         reason = (job / "failed").read_text().strip()
     tail = running.log.read_text(errors="replace").splitlines()[-12:]
-    raise ClusterError(f"the {protocol} run failed: {reason} (logs: {job})\n    "
-                       + "\n    ".join(tail))
+    raise ClusterError(f"the {protocol} run failed: {reason} (its files: raw/{job.name} of the "
+                       "results)\n    " + "\n    ".join(tail))
 
 
 def prepare(cluster, protocols: list, folder: Path) -> None:

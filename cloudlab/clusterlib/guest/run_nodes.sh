@@ -7,14 +7,21 @@
 #
 # JOB is a folder that cperf prepares: job.env (settings), hI.server and hI.client (commands of
 # cp_node, @START@ stands for the common start time) and h1.unloaded.  What is measured is left
-# there too.  A process costs milliseconds of real time in the guest, so waiting, telling the
-# time and talking to cp_node are done with what the shell has built in.
+# there too.  The guest knows it as /run/cperf/job: the length of a name must not change what
+# happens when, down to the nanosecond.
+#
+# A process costs milliseconds of real time in the guest, so waiting, telling the time and
+# talking to cp_node are done with what the shell has built in.
 
 set -u
-job=$1
+job=/run/cperf/job
+mkdir -p "$job"
+mount --bind "$1" "$job" || exit 1
 HOSTS=0 PROTOCOL='' CP_NODE='' SEND_US=0 DRAIN_US=0 TRACE_US=0 STEPS=20
 # shellcheck source=/dev/null
 . "$job/job.env"
+touch /run/cperf/cp_node
+mount --bind "$CP_NODE" /run/cperf/cp_node || exit 1
 BAD_RUN=3 # cp_node's exit code if RPCs failed; its counts tell more
 declare -a pid to
 
@@ -25,7 +32,6 @@ fail() {
 }
 
 # Blocks for some microseconds: reads from a pipe into which nobody writes.
-mkdir -p /run/cperf
 mkfifo /run/cperf/never
 exec 9<>/run/cperf/never
 nap_us() {
@@ -45,6 +51,13 @@ sleep_until_us() {
 	nap_us $(($1 - now))
 }
 
+# Goes on at a round time: what went before took a time that depends on the length of paths.
+align() {
+	now_us
+	sleep_until_us $(((now / 100000 + 2) * 100000))
+	now_us
+}
+
 start_nodes() {
 	local i fd
 	for ((i = 1; i <= HOSTS; i++)); do
@@ -54,7 +67,7 @@ start_nodes() {
 		ip netns exec "h$i" /bin/sh -c '
 			echo 0 >/proc/sys/net/ipv4/tcp_slow_start_after_idle
 			echo 1 >/proc/sys/net/ipv4/tcp_no_metrics_save
-			exec "$0"' "$CP_NODE" <"/run/cperf/h$i" >"$job/h$i.log" 2>&1 &
+			exec "$0"' /run/cperf/cp_node <"/run/cperf/h$i" >"$job/h$i.log" 2>&1 &
 		pid[i]=$!
 		exec {fd}>"/run/cperf/h$i"
 		to[i]=$fd
@@ -64,6 +77,13 @@ start_nodes() {
 		cat "$job/h$i.server" >&"${to[i]}"
 	done
 	nap_us 50000
+}
+
+# Gives host $1 the commands of file $2, which begin at $3 us.
+order() {
+	local text
+	text=$(<"$job/h$1.$2")
+	printf '%s\n' "${text//@START@/${3}000}" >&"${to[$1]}"
 }
 
 # Waits until all files exist that a phase writes, at most $2 us of the guest's time.
@@ -135,18 +155,18 @@ describe() {
 run_unloaded() {
 	[[ -s $job/h1.unloaded ]] || return 0
 	echo "unloaded 0" >"$job/progress"
-	cat "$job/h1.unloaded" >&"${to[1]}"
+	align
+	order 1 unloaded $((now + 100000))
 	wait_for h@.unloaded.json 60000000 1
 	nap_us 20000
 }
 
 run_load() {
-	local i step text
-	now_us
-	local start=$((now + 200000))
+	local i step
+	align
+	local start=$((now + 500000))
 	for ((i = 1; i <= HOSTS; i++)); do
-		text=$(<"$job/h$i.client")
-		printf '%s\n' "${text//@START@/${start}000}" >&"${to[i]}"
+		order "$i" client $start
 	done
 	sleep_until_us $((start - 1000))
 	snapshot before
@@ -180,6 +200,7 @@ stop_nodes() {
 
 echo "start 0" >"$job/progress"
 describe
+align
 start_nodes
 run_unloaded
 run_load
