@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+# desc: cp_node over Homa and TCP: verified, the same load for both, ends as told
+# lab: --hosts 2
+# flavor: fast debug@check
+# size: quick
+# timeout: 120
+set -eu
+node=$PWD/out/bin/cp_node
+dir=$(mktemp -d /run/cp_node.XXXXXX)
+servers=()
+trap 'kill "${servers[@]}" 2>/dev/null || :; rm -rf "$dir"' EXIT
+
+fail() {
+	echo "cp_node.sh: $*" >&2
+	exit 1
+}
+
+server() {
+	ip netns exec h2 "$node" server --verify "$@" >>"$dir/server.log" &
+	servers+=($!)
+}
+
+client() {
+	ip netns exec h1 "$node" client "$@" >>"$dir/client.log" ||
+		fail "client $*: exit code $?: $(tail -n 5 "$dir/client.log")"
+}
+
+value() {
+	sed -n "s/^  \"$2\": \(.*[^,]\),*$/\1/p" "$dir/$1"
+}
+
+expect() {
+	[[ $(value "$1" "$2") == "$3" ]] || fail "$1: $2 is $(value "$1" "$2"), not $3"
+}
+
+server --ports 3 --port-threads 2 --ipv6 --json "$dir/homa.server"
+server --ports 8 --protocol tcp --ipv6 --json "$dir/tcp.server"
+sleep 0.05
+
+# Every size, both families, contents checked on both sides.
+for address in 10.0.0.2 fd00::2; do
+	client --servers "$address" --ports 2 --server-ports 3 --client-max 8 --verify \
+		--workload 1-1000000 --limit 200 --json "$dir/homa.$address"
+	expect "homa.$address" "done" 200
+	expect "homa.$address" bad_content 0
+done
+
+# The load is the same for both protocols, to the nanosecond; Homa's RPC ids differ.
+for protocol in homa tcp; do
+	client --servers 10.0.0.2 --ports 3 --server-ports 3 --client-max 100 \
+		--protocol "$protocol" --workload w3 --gbps 5 --seconds 0.001 --seed 7 \
+		--rpcs "$dir/$protocol.csv"
+	cut -d, -f2-5 "$dir/$protocol.csv" >"$dir/$protocol.load"
+done
+diff "$dir/homa.load" "$dir/tcp.load" || fail "the loads differ"
+(($(wc -l <"$dir/homa.load") > 100)) || fail "there was no load"
+[[ $(cut -d, -f1 "$dir/homa.csv" | sort -u | wc -l) == $(wc -l <"$dir/homa.csv") ]] ||
+	fail "RPC ids are not unique"
+
+# One at a time, each size alone.
+client --servers 10.0.0.2 --workload starve --unloaded 2 --json "$dir/unloaded"
+expect unloaded "done" 20
+
+# Closed loop, short responses, the sender receives.
+client --servers 10.0.0.2 --workload 5000 --one-way --port-receivers 0 --limit 50 \
+	--json "$dir/one_way"
+expect one_way bytes_in 5000
+expect one_way bytes_out 250000
+
+# SIGINT: the files are written, the exit code says why.
+ip netns exec h1 "$node" client --servers 10.0.0.2 --json "$dir/stopped" >"$dir/stopped.log" &
+sleep 0.02
+kill -INT $!
+rc=0
+wait $! || rc=$?
+[[ $rc == 130 ]] || fail "after SIGINT the exit code is $rc"
+(($(value stopped "done") > 1000)) || fail "SIGINT: $(value stopped "done") RPCs"
+
+# A port where nobody listens: each request fails, and the exit code tells.
+rc=0
+ip netns exec h1 "$node" client --servers 10.0.0.2 --first-port 4444 --limit 3 \
+	--json "$dir/nobody" >"$dir/nobody.log" || rc=$?
+[[ $rc == 3 ]] || fail "without a server the exit code is $rc"
+expect nobody failed 3
+
+# Commands from standard input, with the prompt after each.
+printf 'client --servers 10.0.0.2 --limit 10\nwait\nstop clients\nnonsense\nexit\n' |
+	ip netns exec h1 "$node" >"$dir/commands" 2>&1 || fail "commands: exit code $?"
+(($(grep -o '% ' "$dir/commands" | wc -l) == 5)) || fail "prompts: $(cat "$dir/commands")"
+grep -q '10 started, 10 done, 0 failed' "$dir/commands" || fail "commands: $(cat "$dir/commands")"
+
+for pid in "${servers[@]}"; do
+	rc=0
+	kill "$pid"
+	wait "$pid" || rc=$?
+	[[ $rc == 143 ]] || fail "a server's exit code is $rc"
+done
+servers=()
+for protocol in homa tcp; do
+	expect "$protocol.server" bad_content 0
+	expect "$protocol.server" executed_more_than_once 0
+	(($(value "$protocol.server" requests) > 100)) || fail "$protocol: too few requests"
+done
