@@ -35,19 +35,19 @@ struct homa_sysctls {
 	int timeout_ticks;	  /* silence before an RPC fails */
 	int request_ack_ticks;	  /* response complete until NEED_ACK */
 
-	/* Sending (msgout.c, output.c). */
+	/* Sending (msgout.c, sock.c, pacer.c). */
 	int unsched_bytes;	  /* first bytes of a message, sent unasked */
-	int max_gso_size;	  /* bytes per GSO packet; 0: the device's limit */
-	int gso_force_software;	  /* segment in software whatever the device */
 	int wmem_max;		  /* a new socket's limit of bytes being sent */
+	int defer_min_bytes;	  /* shorter messages never wait for the device */
+	int flags;		  /* HOMA_FLAG_DONT_THROTTLE: none waits */
+	int link_mbps;		  /* speed that is paced for; 0: not known */
+	int max_nic_queue_usecs;  /* bytes that may be in the device, as a time */
 
-	/* Receiving (grant.c, input.c, af_homa.c). */
+	/* Receiving (grant.c, input.c). */
 	int window;		  /* bytes granted ahead; 0: dynamic */
 	int max_incoming;	  /* bytes granted and not received, all RPCs */
 	int max_overcommit;	  /* messages that are granted to at a time */
 	int max_grantable_rpcs;	  /* statistic: most RPCs waiting for grants */
-	int poll_usecs;		  /* recvmsg polls so long before it sleeps */
-	int bpage_lease_usecs;	  /* a core owns a receive page so long */
 	int verify_checksum;	  /* ours: drop DATA whose checksum is wrong */
 	int accept_freeze;	  /* ours: a FREEZE packet freezes the timetrace */
 
@@ -58,41 +58,44 @@ struct homa_sysctls {
 	int cutoff_version;	  /* read-only; of unsched_cutoffs */
 	int max_sched_prio;	  /* read-only; highest scheduled level */
 
-	/* Bounds (rpc.c, peer.c). */
+	/* Bounds (rpc.c, tomb.c, peer.c). */
 	int max_server_rpcs;	  /* ours: server RPCs alive in one socket */
 	int max_tombstones;	  /* ours: ended RPCs that the host remembers */
 	int tombstone_msecs;	  /* ours: for so long */
 	int max_peers;		  /* ours: remote hosts in the table */
-	int peer_gc_threshold;	  /* peers before any is evicted */
-	int peer_idle_secs_min;	  /* never evict a peer used more recently */
-	int peer_idle_secs_max;	  /* always evict a peer idle for longer */
-	int peer_net_max;	  /* peers before idle ones go early */
-	int reap_limit;		  /* packet buffers freed at a time */
-	int dead_buffs_limit;	  /* dead buffers that make freeing urgent */
-	int max_dead_buffs;	  /* statistic: most dead buffers seen */
-	int verbose;		  /* more in the kernel log */
 
 	/* Kept for scripts: grants in FIFO order, pacing, qdisc. */
 	int fifo_grant_increment;
 	int grant_fifo_fraction;
-	int defer_min_bytes;
-	int flags;
 	int homa_share;
-	int link_mbps;		  /* 0: the device's own speed */
 	int max_link_usage;
 	int max_nic_est_backlog_usecs;
-	int max_nic_queue_usecs;
 	int pacer_fifo_fraction;
 
-	/* Kept for scripts: steering and GRO, encapsulation, page cache. */
+	/* Kept for scripts: steering, GRO and GSO, encapsulation, page cache. */
 	int busy_usecs;
 	int gro_busy_usecs;
 	int gro_policy;
 	int max_gro_skbs;
+	int max_gso_size;	  /* 0: the device's limit */
+	int gso_force_software;
 	int *gen3_softirq_cores;  /* a CPU and 3 targets, for each CPU */
 	int hijack_tcp;
 	int skb_page_frees_per_sec;
 	int skb_page_pool_min_kb;
+
+	/* Kept for scripts: waiting threads sleep at once; bpages have no lease. */
+	int poll_usecs;
+	int bpage_lease_usecs;
+
+	/* Kept for scripts: max_peers bounds peers; ended RPCs are freed at once. */
+	int peer_gc_threshold;
+	int peer_idle_secs_min;
+	int peer_idle_secs_max;
+	int peer_net_max;
+	int reap_limit;
+	int dead_buffs_limit;
+	int max_dead_buffs;
 
 	/* Kept for scripts: debugging. */
 	int accept_bits;
@@ -100,6 +103,7 @@ struct homa_sysctls {
 	int freeze_type;
 	int temp[4];
 	int timeout_resends;
+	int verbose;
 };
 
 struct ctl_table *homa_sysctl_table_alloc(struct homa_net *hn, size_t *rows);
