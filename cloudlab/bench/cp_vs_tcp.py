@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 """Homa and TCP, one after the other, under the same load on the same cluster."""
 
-import json
 import math
 import time
 from argparse import ArgumentParser, Namespace
@@ -89,7 +88,7 @@ def _conclude(folder: Path, measured: list, setup: dict, started: float, begin: 
                                       time.monotonic() - begin)
     kept = {k: summary[k] for k in ("version", "setup", "protocols", "same_arrivals",
                                     "homa_times_better")}
-    (folder / "summary.json").write_text(json.dumps(kept, indent=1) + "\n")
+    results.write_json(folder / "summary.json", kept)
     slow = None
     if "homa" in summary["done"]:
         slow = traces.slow_rpc(folder, summary["done"]["homa"], summary["cuts"]["shortest_half"])

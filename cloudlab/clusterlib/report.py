@@ -63,7 +63,8 @@ def _metric_tables(results: list) -> list:
                 continue
             wide = part.pivot(index="metric", columns="host", values="delta")
             wide = wide.loc[list(dict.fromkeys(part.metric)), list(dict.fromkeys(part.host))]
-            wide = wide[(wide != 0).any(axis=1)].astype(int)
+            wide = wide.fillna(0).astype(int)
+            wide = wide[(wide != 0).any(axis=1)]
             tables.append({"title": f"{plots.label(result.name)} run: {title}",
                            "hosts": list(wide.columns),
                            "rows": [[name, _cell(int(values.sum())), *map(_cell, map(int, values))]

@@ -17,6 +17,7 @@ inputs give the same bytes.
 
 import datetime
 import json
+import math
 import platform
 import shutil
 import subprocess
@@ -104,8 +105,8 @@ def open_run(bench: str, seed: int, wanted: str | None, keep_raw: bool) -> Itera
 
 def _read_rpcs(path: Path) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, comment="#")
-    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        table = pd.read_csv(path, comment="#", dtype={"rpc_id": "uint64"})
+    except (OSError, ValueError) as error:      # pandas' own errors are ValueErrors
         raise ClusterError(f"cannot read {path}: {error}") from None
     missing = [c for c in RPC_COLUMNS if c not in table.columns]
     if missing:
@@ -159,6 +160,15 @@ def source_state() -> dict:
             "modified_files": len(_git("status", "--porcelain").splitlines())}
 
 
+def write_json(path: Path, value: object) -> None:
+    """Write JSON, in which a figure that does not exist (NaN) is null."""
+    def plain(item):
+        if isinstance(item, dict):
+            return {key: plain(part) for key, part in item.items()}
+        return None if isinstance(item, float) and not math.isfinite(item) else item
+    path.write_text(json.dumps(plain(value), indent=1, allow_nan=False) + "\n")
+
+
 def write_manifest(folder: Path, settings: dict, results: list, started: float,
                    elapsed: float) -> dict:
     """Say what ran, completely enough to run it again."""
@@ -178,5 +188,5 @@ def write_manifest(folder: Path, settings: dict, results: list, started: float,
         "versions": {"python": platform.python_version(), "pandas": pd.__version__,
                      "machine": platform.platform()},
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    write_json(folder / "manifest.json", manifest)
     return manifest

@@ -91,8 +91,8 @@ def _covered(done: pd.DataFrame, traces: dict) -> list:
 
 def _render(low: int, ends: list, path: Path) -> list:
     """Merge the records of both hosts into `path` and print them as ttprint does."""
-    merged = sorted((stamp, core, f"h{trace.host} {text}") for trace in ends
-                    for stamp, core, text in trace.records[low])
+    merged = sorted(((stamp, core, f"h{trace.host} {text}") for trace in ends
+                     for stamp, core, text in trace.records[low]), key=lambda r: r[0])
     path.write_text(f"cpu_khz: {ends[0].khz}\n"
                     + "".join(f"{stamp} {core} {text}\n" for stamp, core, text in merged))
     done = subprocess.run([str(TTPRINT), str(path)], capture_output=True, text=True, check=True)

@@ -43,7 +43,8 @@ def write_counters(job: Path, hosts: int, moment: str, step: int, drops: int) ->
             f"core 1\nresent_packets {step * 2} sent again\nrpc_timeouts 0 ended\n")
         (job / f"h{h}.snmp.{moment}").write_text(
             f"Tcp: InSegs RetransSegs\nTcp: {step} {step * 3}\n"
-            f"TcpExt: TCPTimeouts\nTcpExt: {step}\n")
+            f"TcpExt: TCPTimeouts\nTcpExt: {step}\n"
+            + ("IcmpMsg: OutType3\nIcmpMsg: 1\n" if h == 1 else ""))
 
 
 def make_job(job: Path, protocol: str, hosts: int = 3, count: int = 2000, slow: float = 2.0,
@@ -55,7 +56,7 @@ def make_job(job: Path, protocol: str, hosts: int = 3, count: int = 2000, slow: 
         sizes = arrivals.choice(SIZES, count)
         intended = np.cumsum(arrivals.exponential(40000, count)).astype(int)
         noise = np.random.default_rng([h, len(protocol)]).exponential(slow, count)
-        rows = [f"{(h << 33) + 2 * i},10.0.0.1,{s},{s},{t},{t + 10},"
+        rows = [f"{(h << 62) + 2 * i},10.0.0.1,{s},{s},{t},{t + 10},"
                 f"{t + 10 + int(unloaded_ns(s) * (1 + n))},ok"
                 for i, (s, t, n) in enumerate(zip(sizes, intended, noise))][:count - lost]
         (job / f"h{h}.rpcs.csv").write_text(HEADER + "\n".join(rows) + "\n")

@@ -72,7 +72,8 @@ def test_report_is_self_contained_and_csv_repeats(tmp_path):
         assert report.NO_TRACE in html
         made.append({p.name: p.read_bytes() for p in sorted(folder.glob("*.csv"))})
     assert len(made[0]) == 12 and made[0] == made[1]
-    assert pd.read_csv(tmp_path / "a/out/rpcs-homa.csv").shape == (HOSTS * 2000, 9)
+    ids = pd.read_csv(tmp_path / "a/out/rpcs-homa.csv", dtype=str).rpc_id
+    assert len(ids) == len(set(ids)) == HOSTS * 2000 and ids.iloc[-1] == str((3 << 62) + 3998)
 
 
 def test_results_are_never_overwritten(tmp_path):
@@ -116,6 +117,11 @@ def test_slow_rpc_is_the_slowest_that_both_traces_cover(tmp_path):
     assert sum("id 6" in line for line in slow.lines) == 3
     assert "h2 DATA accepted" in "\n".join(slow.lines)
     assert (folder / "slow-rpc.txt").is_file()
+
+
+def test_figures_that_do_not_exist_are_null(tmp_path):
+    results.write_json(tmp_path / "x", {"a": {"b": float("nan")}, "c": 1.5})
+    assert json.loads((tmp_path / "x").read_text()) == {"a": {"b": None}, "c": 1.5}
 
 
 def test_manifest_says_what_ran(tmp_path):
