@@ -14,6 +14,8 @@
 #include "log.h"
 #include "results.h"
 
+#define MAX_SLEEP_NS 20000000		/* how long a sender may not notice a stop */
+
 /* Where a port's requests come from. */
 struct source {
 	struct arrivals arrivals;
@@ -67,11 +69,22 @@ static bool source_next(struct port *p, struct source *s, struct request *r)
 	return !c->end_ns || r->due_ns < c->end_ns;
 }
 
+/* Wait for @ns, or the end of the run, or less long. A sleep ends on time, to the
+ * nanosecond on a simulated host, where waiting for a condition ends a microsecond
+ * late; but a condition can be signalled, so that is for the long waits.
+ */
 static void wait_until(struct port *p, uint64_t ns)
 {
-	struct timespec ts = clock_timespec(ns);
+	struct timespec ts;
 
-	pthread_cond_timedwait(&p->wakeup, &p->lock, &ts);
+	if (ns > p->now_ns + 2 * MAX_SLEEP_NS) {
+		ts = clock_timespec(ns - MAX_SLEEP_NS);
+		pthread_cond_timedwait(&p->wakeup, &p->lock, &ts);
+		return;
+	}
+	pthread_mutex_unlock(&p->lock);
+	clock_sleep_until(ns);
+	pthread_mutex_lock(&p->lock);
 }
 
 /* Wait until it is @due_ns and a request may be outstanding; p->now_ns is the time
