@@ -202,10 +202,13 @@ static void *client_run(void *arg)
 	memset(&m, 0, sizeof(m));
 	while (pending || client_more(c, end)) {
 		while (pending < opts.outstanding && client_more(c, end)) {
-			if (client_send(c, buf))
-				c->failed++;
-			else
+			if (!client_send(c, buf)) {
 				pending++;
+				continue;
+			}
+			/* No route, perhaps; it may come back. */
+			c->failed++;
+			sleep_ms(1);
 		}
 		if (!pending)
 			continue;
