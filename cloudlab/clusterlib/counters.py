@@ -41,7 +41,7 @@ def _read(path: Path) -> str:
 
 
 def host_deltas(job: Path, hosts: int) -> pd.DataFrame:
-    """Columns host, source, metric, delta: from before the first arrival to after the last reply."""
+    """Columns host, source, metric, delta: from before the first arrival to after the last end."""
     rows = []
     for host in range(1, hosts + 1):
         for source, suffix, parse in (("homa", "homa_metrics", parse_homa_metrics),
@@ -65,7 +65,8 @@ def _qdiscs(path: Path, where: str) -> dict:
     except json.JSONDecodeError:
         raise ClusterError(f"{path}: not the JSON that 'tc -j' prints") from None
     return {(where, q.get("dev", "e0"), q["handle"], q["kind"],
-             "root" if q.get("root") else q.get("parent", "")): q for q in queues}
+             "root" if q.get("root") else q.get("parent", "")): q
+            for q in queues if q.get("dev") != "lo"}
 
 
 def _all_queues(job: Path, hosts: int, moment: str) -> dict:

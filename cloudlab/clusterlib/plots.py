@@ -23,6 +23,11 @@ def label(protocol: str) -> str:
     return LABELS.get(protocol, protocol)
 
 
+def _plain(value: float, _position: int) -> str:
+    """A tick of a logarithmic axis, without an exponent."""
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+
+
 def _steps(cumulative: np.ndarray, values: np.ndarray) -> tuple:
     """Corners of a step curve whose value holds from one cumulative fraction to the next."""
     x = np.repeat(np.concatenate(([0.0], cumulative)), 2)[1:-1] * 100
@@ -34,7 +39,7 @@ def _decade_limits(axes, values: np.ndarray, least: float) -> None:
     top = 10 ** np.ceil(np.log10(finite.max() * 1.05)) if len(finite) else 10 * least
     axes.set_yscale("log")
     axes.set_ylim(least, max(top, 10 * least))
-    axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+    axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(_plain))
 
 
 def _size_axis(axes, sizes: np.ndarray) -> None:
@@ -101,7 +106,7 @@ def short_ccdf(done: dict, up_to: int, title: str):
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_ylim(10 ** np.floor(np.log10(1 / fewest)), 1.2)
-        axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+        axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(_plain))
         axes.set_xlabel("Round-trip time from the intended start (us)")
         axes.set_ylabel("Fraction of messages that took longer")
         axes.set_title(title)

@@ -51,24 +51,34 @@ def _bucket_rows(results: list) -> list:
     return rows
 
 
+# (source, what its names begin with, title): the first that fits has a metric.
+METRIC_GROUPS = (("homa", ("msg_bytes_", "large_msg_"), "bytes received by message length"),
+                 ("homa", ("",), "/proc/net/homa_metrics"),
+                 ("ip", ("",), "/proc/net/snmp and netstat"))
+
+
+def _metric_table(part: pd.DataFrame, title: str) -> dict:
+    """A row a metric that changed, a column a host, in the order of the kernel's files."""
+    wide = part.pivot(index="metric", columns="host", values="delta")
+    wide = wide.loc[list(dict.fromkeys(part.metric)), list(dict.fromkeys(part.host))]
+    wide = wide.fillna(0).astype(int)
+    wide = wide[(wide != 0).any(axis=1)]
+    return {"title": title, "hosts": list(wide.columns),
+            "rows": [[name, _cell(int(values.sum())), *map(_cell, map(int, values))]
+                     for name, values in wide.iterrows()]}
+
+
 def _metric_tables(results: list) -> list:
     tables = []
     for result in results:
-        for source, title in (("homa", "/proc/net/homa_metrics"),
-                              ("ip", "/proc/net/snmp and netstat")):
-            part = result.metrics[result.metrics.source == source]
-            if source == "ip" and result.name == "homa":
-                part = part[~part.metric.str.startswith(("Tcp", "MPTcp"))]
-            if part.empty:
-                continue
-            wide = part.pivot(index="metric", columns="host", values="delta")
-            wide = wide.loc[list(dict.fromkeys(part.metric)), list(dict.fromkeys(part.host))]
-            wide = wide.fillna(0).astype(int)
-            wide = wide[(wide != 0).any(axis=1)]
-            tables.append({"title": f"{plots.label(result.name)} run: {title}",
-                           "hosts": list(wide.columns),
-                           "rows": [[name, _cell(int(values.sum())), *map(_cell, map(int, values))]
-                                    for name, values in wide.iterrows()]})
+        rest, made = result.metrics, []
+        for source, starts, title in METRIC_GROUPS:
+            fits = (rest.source == source) & rest.metric.str.startswith(starts)
+            if fits.any():
+                made.append(_metric_table(rest[fits], f"{plots.label(result.name)} run: {title}"))
+            rest = rest[~fits]
+        # The long table of message lengths is the least telling.
+        tables += sorted(made, key=lambda table: "message length" in table["title"])
     return tables
 
 
@@ -87,12 +97,12 @@ def method(setup: dict) -> list:
     """What the words of the report mean."""
     loads = ", ".join(f"{plots.label(p)} {v:.3f}" for p, v in setup["wire_load"].items())
     return [
-        f"Load is bits on the wire over the link rate: preamble, Ethernet header, FCS, gap, IP and "
-        f"transport headers included, requests and the echoed responses that leave a host, without "
-        f"pure control packets. Both protocols get the same payload, {setup['gbps']:.4g} Gb/s of "
+        f"Load is bits on the wire over the link rate: preamble, Ethernet header, FCS, gap, IP "
+        f"and transport headers included, requests and the echoed responses that leave a host, "
+        f"without pure control packets. Both protocols get the same payload, {setup['gbps']:.4g} Gb/s of "
         f"requests a host, which makes a wire load of: {loads}.",
-        "Arrivals are a Poisson process a host; sizes and servers are drawn from the seed, the same "
-        "for both protocols. The loop is open: nothing holds an arrival back. Latency counts from "
+        "Arrivals are a Poisson process a host; sizes and servers are drawn from the seed, the "
+        "same for both protocols. The loop is open: nothing holds an arrival back. Latency counts from "
         "the intended start of an RPC to the arrival of its whole response.",
         "Slowdown is latency over the unloaded round-trip time of the same size, measured in the "
         "same cluster one RPC at a time; at each size the baseline is that of the protocol that is "
@@ -100,8 +110,8 @@ def method(setup: dict) -> list:
         f"A percentile is value number floor(n p) of the sorted values. A P99 of fewer than "
         f"{MIN_P99} values is not shown. The shortest half is all messages of at most the median "
         f"size, so ties can make it a little more than half.",
-        f"TCP uses 4 client and 8 server ports a pair of hosts, TCP_NODELAY, and does not slow-start "
-        f"after idle. MTU {setup['mtu']}, {rate_label(setup['link_bps'])} links, "
+        f"TCP uses 4 client and 8 server ports a pair of hosts, TCP_NODELAY, and does not "
+        f"slow-start after idle. MTU {setup['mtu']}, {rate_label(setup['link_bps'])} links, "
         f"measured in virtual time: CPU time is free, so these are latencies of the network and of "
         f"the protocol, not of a processor.",
         "Goodput counts requests and responses of RPCs that ended while load was offered.",

@@ -74,8 +74,9 @@ def unloaded_command(protocol: str, family: list, address: str, load: Load, stem
     ports = PORTS[protocol]
     return _quote(["client", "--protocol", protocol, "--workload", load.workload,
                    "--unloaded", load.unloaded, "--server-ports", ports.server_ports,
-                   "--servers", address, "--seed", load.seed, "--host-id", 1, "--start-at", "@START@",
-                   "--rpcs", f"{stem}.csv", "--json", f"{stem}.json", *family])
+                   "--servers", address, "--seed", load.seed, "--host-id", 1,
+                   "--start-at", "@START@", "--rpcs", f"{stem}.csv",
+                   "--json", f"{stem}.json", *family])
 
 
 def write_job(cluster, protocol: str, load: Load, job: Path) -> None:

@@ -12,6 +12,7 @@ from .units import size_label
 
 # What a protocol calls the same event.
 RESENT = {"homa": "resent_packets", "tcp": "Tcp.RetransSegs"}
+ASKED = {"homa": "packets_sent_RESEND", "tcp": None}
 TIMEOUTS = {"homa": "rpc_timeouts", "tcp": "TcpExt.TCPTimeouts"}
 GROUPS = {"shortest_half": 0.5, "shortest_tenth": 0.1, "all": 1.0}
 
@@ -21,7 +22,7 @@ def _protocol_summary(result: ProtocolResult, done, cuts: dict, setup: dict) -> 
     bits = 8 * (done["size"] + done.resp_size)
     in_time = done.done_ns <= setup["seconds"] * 1e9
     per_host = setup["hosts"] * setup["seconds"] * 1e9
-    drops = result.drops
+    drops, asked = result.drops, ASKED[result.name]
     return {
         "rpcs": result.node_total("started"), "done": len(done),
         "failed": result.node_total("failed"), "lost": result.node_total("lost"),
@@ -34,6 +35,7 @@ def _protocol_summary(result: ProtocolResult, done, cuts: dict, setup: dict) -> 
         "last_reply_ms": float(done.done_ns.max() / 1e6) if len(done) else math.nan,
         "timeouts": total(result.metrics, TIMEOUTS[result.name]),
         "resent_packets": total(result.metrics, RESENT[result.name]),
+        "resend_requests": asked and total(result.metrics, asked),
         "port_drops": int(drops.queue_drops.sum() + drops.device_drops.sum()),
         "real_seconds": round(result.seconds, 1),
         **{name: group_summary(done, cut) for name, cut in cuts.items()},
@@ -125,6 +127,7 @@ def table_rows(summary: dict) -> list:
                          ("Shortest tenth", "shortest_tenth"), ("All", "all")):
         table += _group_rows(title, group, rows)
     for text, key in (("Timeouts", "timeouts"), ("Packets sent again", "resent_packets"),
+                      ("RESENDs sent (also to see if a peer is alive)", "resend_requests"),
                       ("Packets dropped at ports", "port_drops")):
         table.append((text, [_number(r[key]) for r in rows]))
     table.append(("Last reply, ms after the start", [_number(r["last_reply_ms"]) for r in rows]))
