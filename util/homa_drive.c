@@ -506,17 +506,19 @@ static const struct pinger *find_pinger(const char *name)
 static int run_rtt(int argc, char **argv)
 {
 	const struct pinger *p = find_pinger(o.protocol);
-	struct hist *h = xcalloc(1, sizeof(*h));
-	uint8_t *buf = xcalloc(1, MSG_MAX_SIZE + 4);
-	struct sockaddr_storage to;
 	int warm_up = o.count / 10 + 1, i;
+	struct sockaddr_storage to;
+	struct hist *h;
 	uint64_t start;
+	uint8_t *buf;
 
 	if (argc != 1)
 		die("rtt: want one ADDR:PORT");
 	to = parse_target(argv[0]);
 	if (p->open(&to))
 		return 1;
+	h = xcalloc(1, sizeof(*h));
+	buf = xcalloc(1, MSG_MAX_SIZE + 4);
 	for (i = -warm_up; i < o.count; i++) {
 		start = clock_ns();
 		p->ping(&to, buf);

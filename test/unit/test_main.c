@@ -96,7 +96,7 @@ static void commands__run_from_standard_input(void)
 			"wait\\nstats\\nlog hello there\\nnonsense\\nstop clients\\nstop servers\\n"
 			"exit\\n' | @ 2>&1", port, port), 0);
 	EXPECT_EQ(count("% "), 9);
-	EXPECT_EQ(count("50 started, 50 done, 0 failed, 0 outstanding, 0 with wrong contents"), 2);
+	EXPECT_EQ(count("50 started, 50 done, 0 failed, 0 outstanding, 0 never sent, 0 with wrong contents"), 2);
 	EXPECT_EQ(count("50 requests, 0 executed more than once, 0 with wrong contents"), 2);
 	EXPECT(strstr(said, " hello there\n"));
 	EXPECT(strstr(said, "no command nonsense"));

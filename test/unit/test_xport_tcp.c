@@ -256,6 +256,15 @@ static void run__ends_at_the_deadline(void)
 	EXPECT_EQ(n.started, 20);
 	EXPECT_EQ(n.done, 0);
 	EXPECT_EQ(n.failed, 0);
+	EXPECT_EQ(n.unsent, 0);			/* a closed loop has no arrivals */
+
+	/* 10,000 arrivals a second; 20 of those in 20 ms find room. */
+	f->o.workload = "1250";
+	f->o.gbps = 0.1;
+	n = run(f);
+	EXPECT_EQ(n.started, 20);
+	EXPECT_EQ(n.done, 0);
+	EXPECT(n.unsent > 120 && n.unsent < 240);
 	close(fd);
 	teardown(f);
 }

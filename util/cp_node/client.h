@@ -68,6 +68,7 @@ struct sample {
 /* What one port counts, or several together. */
 struct counts {
 	uint64_t started, done, failed;
+	uint64_t unsent;		/* were due, and the run ended before they were sent */
 	uint64_t bytes_out, bytes_in;	/* of requests sent; of responses received */
 	uint64_t bad;			/* responses with wrong contents */
 	uint64_t backed_up;		/* requests queued behind over 100 kB (TCP) */

@@ -16,7 +16,7 @@
 #include "results.h"
 #include "stats.h"
 
-/* How a one-shot client ends if requests failed, were lost or came back wrong. */
+/* How a one-shot client ends if requests failed, were lost, not sent or came back wrong. */
 #define EXIT_BAD_RUN 3
 
 struct command {
@@ -131,7 +131,7 @@ static bool run_was_good(struct client *c)
 {
 	struct counts n = client_counts(c);
 
-	return !n.failed && !n.bad && n.done == n.started;
+	return !n.failed && !n.bad && !n.unsent && n.done == n.started;
 }
 
 void app_stop_clients(struct app *app, double drain)
@@ -322,7 +322,7 @@ static void help_all(void)
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		printf("  %s\n", commands[i].usage);
 	printf("\nExit status of a single command: 0 all is well; 1 error; %d requests failed,\n"
-	       "were lost or came back wrong; 128 plus a signal's number.\n\n"
+	       "were lost, not sent or came back wrong; 128 plus a signal's number.\n\n"
 	       "Examples:\n"
 	       "  cp_node server &\n"
 	       "  cp_node client --servers 127.0.0.1 --workload 100 --limit 1000 --verify\n",

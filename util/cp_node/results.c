@@ -133,6 +133,7 @@ static void put_counts(struct json *j, struct client *c)
 	json_u64(j, "done", n.done);
 	json_u64(j, "failed", n.failed);
 	json_u64(j, "lost", n.started - n.done - n.failed);
+	json_u64(j, "unsent", n.unsent);
 	json_u64(j, "bytes_out", n.bytes_out);
 	json_u64(j, "bytes_in", n.bytes_in);
 	json_real(j, "lag_pct", offered > 0 ? n.lag_ns / offered / 1e7 : 0);

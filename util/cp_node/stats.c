@@ -156,11 +156,11 @@ void stats_client_totals(struct client *c)
 {
 	struct counts n = client_counts(c);
 
-	log_line("%s clients total: %llu started, %llu done, %llu failed, %llu outstanding, %llu with wrong contents",
+	log_line("%s clients total: %llu started, %llu done, %llu failed, %llu outstanding, %llu never sent, %llu with wrong contents",
 		 c->exp, (unsigned long long)n.started, (unsigned long long)n.done,
 		 (unsigned long long)n.failed,
 		 (unsigned long long)(n.started - n.done - n.failed),
-		 (unsigned long long)n.bad);
+		 (unsigned long long)n.unsent, (unsigned long long)n.bad);
 	rtt_line(c, true);
 	rtt_line(c, false);
 }
