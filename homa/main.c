@@ -2,7 +2,6 @@
 /* Loading and unloading the module. */
 #include <linux/module.h>
 #include <linux/net.h>
-#include <linux/net.h>
 
 #include "af_homa.h"
 #include "input.h"
