@@ -11,6 +11,8 @@
  * So at most max_incoming bytes are on their way because of grants, whatever
  * the number of senders, and a short message overtakes long ones at once.
  */
+#include <kunit/visibility.h>
+
 #include "grant.h"
 #include "output.h"
 #include "prio.h"
@@ -127,6 +129,7 @@ void homa_grant_update(struct homa_rpc *rpc, struct homa_grant_batch *batch)
 	grant_pass(hn, batch);
 	spin_unlock(&hn->grants.lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_grant_update);
 
 /**
  * homa_grant_remove() - an RPC needs no more grants
@@ -147,6 +150,7 @@ void homa_grant_remove(struct homa_rpc *rpc)
 	}
 	spin_unlock(&hn->grants.lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_grant_remove);
 
 /**
  * homa_grant_flush() - send the grants that were decided upon
@@ -179,6 +183,7 @@ void homa_grant_flush(struct homa_grant_batch *batch)
 	while (batch->count)
 		homa_rpc_put(batch->grants[--batch->count].rpc);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_grant_flush);
 
 static void grant_tasklet(struct tasklet_struct *t)
 {
@@ -203,6 +208,7 @@ void homa_grant_net_init(struct homa_net *hn)
 	hn->grants.tree = RB_ROOT_CACHED;
 	tasklet_setup(&hn->grants.tasklet, grant_tasklet);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_grant_net_init);
 
 /**
  * homa_grant_net_exit() - stop granting
@@ -214,3 +220,4 @@ void homa_grant_net_exit(struct homa_net *hn)
 {
 	tasklet_kill(&hn->grants.tasklet);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_grant_net_exit);

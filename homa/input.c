@@ -174,6 +174,7 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 	drop = homa_msgin_add(rpc, rx->skb, offset, length, retransmit);
 	if (drop != HOMA_ACCEPTED) {
 		__skb_push(rx->skb, sizeof(*h));
+		homa_timer_wait(rpc);
 		return drop;
 	}
 	homa_grant_update(rpc, &rx->grants);
@@ -545,8 +546,9 @@ static enum homa_drop rx_dispatch(struct homa_rx *rx)
 			    rx->path.id);
 	if (rpc) {
 		spin_lock(&rpc->lock);
-		if (rpc->state == HOMA_DEAD || rpc->error)
-			drop = HOMA_DROP_UNKNOWN_RPC;
+		if (rpc->state == HOMA_DEAD || rpc->error ||
+		    (rpc->out.length < 0 && homa_is_client(rpc)))
+			drop = HOMA_DROP_UNKNOWN_RPC;	/* over, or not begun */
 		else
 			drop = type->known(rx, rpc);
 		spin_unlock(&rpc->lock);

@@ -12,6 +12,7 @@
  * Without room the message joins the socket's waiters, shortest first; its
  * data is dropped until there is room, and then asked for again.
  */
+#include <kunit/visibility.h>
 #include <linux/slab.h>
 
 #include "grant.h"
@@ -38,6 +39,7 @@ void homa_msgin_init(struct homa_msgin *in)
 	INIT_LIST_HEAD(&in->gaps);
 	__skb_queue_head_init(&in->queue);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgin_init);
 
 static bool msgin_reserve(struct homa_rpc *rpc)
 {
@@ -112,6 +114,7 @@ void homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming)
 	if (!msgin_reserve(rpc))
 		msgin_await_room(rpc);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgin_start);
 
 /* Makes a gap of [start, end) before @next, or at the end of the list. */
 static struct homa_gap *gap_add(struct homa_rpc *rpc, u32 start, u32 end,
@@ -257,6 +260,7 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 			 in->length);
 	return HOMA_ACCEPTED;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgin_add);
 
 /**
  * homa_msgin_request_missing() - ask the peer for what should have arrived
@@ -289,6 +293,7 @@ void homa_msgin_request_missing(struct homa_rpc *rpc,
 	else if (list_empty(&in->gaps))
 		homa_output_control(rpc, HOMA_BUSY, &busy, sizeof(busy), txq);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgin_request_missing);
 
 static int msgin_copy_skb(struct homa_rpc *rpc, struct sk_buff *skb)
 {
@@ -382,6 +387,7 @@ void homa_msgin_serve_waiters(struct homa_sock *hsk)
 			list_del_init(&rpc->buf_links);
 			spin_unlock(&hsk->lock);
 			homa_timer_heard(rpc);
+			homa_timer_wait(rpc);
 			homa_output_resend(rpc, 0, HOMA_RESEND_ALL,
 					   max(homa_prio_highest(rpc->hn), 1) - 1,
 					   &txq);
@@ -391,6 +397,7 @@ void homa_msgin_serve_waiters(struct homa_sock *hsk)
 		homa_rpc_put(rpc);
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgin_serve_waiters);
 
 /**
  * homa_msgin_free() - free what is left of a message
@@ -412,3 +419,4 @@ void homa_msgin_free(struct homa_rpc *rpc)
 	in->num_bpages = 0;
 	homa_msgin_serve_waiters(rpc->hsk);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgin_free);

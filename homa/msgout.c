@@ -14,6 +14,7 @@
  * be sent again goes first. It stops when the device has enough; the pacer
  * calls it again then.
  */
+#include <kunit/visibility.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -34,6 +35,7 @@ void homa_msgout_init(struct homa_msgout *out)
 	memset(out, 0, sizeof(*out));
 	out->length = -1;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgout_init);
 
 /* Appends data to the message, to its last piece if that is adjacent. */
 static void msgout_add_piece(struct homa_msgout *out, struct page_frag *pf,
@@ -94,6 +96,7 @@ int homa_msgout_fill(struct homa_msgout *out, struct homa_sock *hsk,
 	homa_metric_add(homa_sock_net(hsk), sent_msg_bytes, length);
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgout_fill);
 
 /**
  * homa_msgout_free() - free a message
@@ -114,6 +117,7 @@ void homa_msgout_free(struct homa_msgout *out, struct homa_sock *hsk)
 	homa_sock_uncharge(hsk, out->charged);
 	out->charged = 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgout_free);
 
 /**
  * homa_msgout_start() - give an RPC its outgoing message and begin to send it
@@ -145,6 +149,7 @@ void homa_msgout_start(struct homa_rpc *rpc, struct homa_msgout *filled,
 	}
 	homa_msgout_pump(rpc, false, txq);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgout_start);
 
 /**
  * homa_msgout_attach() - let a packet share a message's data
@@ -186,6 +191,7 @@ int homa_msgout_attach(const struct homa_msgout *out, struct sk_buff *skb,
 	skb->truesize += done;
 	return done;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgout_attach);
 
 static void msgout_count_sent(struct homa_rpc *rpc, u32 bytes)
 {
@@ -279,6 +285,7 @@ void homa_msgout_pump(struct homa_rpc *rpc, bool paced,
 			 out->granted);
 	homa_timer_sent(rpc);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgout_pump);
 
 /**
  * homa_msgout_grant() - the receiver allows more to be sent
@@ -306,6 +313,7 @@ void homa_msgout_grant(struct homa_rpc *rpc, u32 offset, u8 prio,
 	out->prio = prio;
 	homa_msgout_pump(rpc, false, txq);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgout_grant);
 
 /* Extends a range to the packets that carried it, since a receiver may reject
  * a packet that brings only part of something new. If packets have another size
@@ -388,3 +396,4 @@ bool homa_msgout_resend(struct homa_rpc *rpc, u32 offset, u32 length, u8 prio,
 	homa_msgout_pump(rpc, false, txq);
 	return sent;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgout_resend);

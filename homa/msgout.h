@@ -23,7 +23,7 @@ struct homa_range {
 /* Ranges that one message can have waiting to be sent again. A request for
  * more is dropped and counted; the receiver will ask again.
  */
-#define HOMA_MAX_RESENDS 8
+#define HOMA_MAX_RESENDS 16
 
 /**
  * struct homa_msgout - an outgoing message

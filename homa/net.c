@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 /* Life of a Homa host: what is made with a namespace, and freed with it. */
+#include <kunit/visibility.h>
+
 #include "grant.h"
 #include "net.h"
 #include "pacer.h"
@@ -9,6 +11,7 @@
 #include "tomb.h"
 
 unsigned int homa_net_id __read_mostly;
+EXPORT_SYMBOL_IF_KUNIT(homa_net_id);
 
 static int homa_tt_net_init(struct homa_net *hn)
 {

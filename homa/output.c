@@ -161,7 +161,7 @@ u32 homa_output_max_data(const struct homa_rpc *rpc)
 {
 	/* An IPv4 packet cannot be longer, whatever a device claims. */
 	u32 mtu = min_t(u32, dst_mtu(rpc->dst), 0xffff);
-	u32 headers = ip_header_length(&rpc->daddr) + rpc->dst->header_len +
+	u32 headers = ip_header_length(&rpc->daddr) +
 		      sizeof(struct homa_data_hdr);
 
 	return mtu > headers ? mtu - headers : 0;

@@ -12,6 +12,8 @@
  *
  * There is one tree for all devices of a host.
  */
+#include <kunit/visibility.h>
+
 #include "output.h"
 #include "pacer.h"
 #include "rpc.h"
@@ -80,6 +82,7 @@ void homa_pacer_remove(struct homa_rpc *rpc)
 	RB_CLEAR_NODE(&rpc->pacer_node);
 	spin_unlock(&pacer->lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_pacer_remove);
 
 /**
  * homa_pacer_defer() - must a message's next packet wait?
@@ -108,6 +111,7 @@ bool homa_pacer_defer(struct homa_rpc *rpc, bool paced)
 		tasklet_schedule(&hn->pacer.tasklet);
 	return true;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_pacer_defer);
 
 /**
  * homa_pacer_completed() - a device has finished with a packet
@@ -123,6 +127,7 @@ void homa_pacer_completed(struct homa_net *hn, u32 bytes)
 	if (!RB_EMPTY_ROOT(&hn->pacer.tree.rb_root) && !pacer_full(hn))
 		tasklet_schedule(&hn->pacer.tasklet);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_pacer_completed);
 
 /* The message whose turn it is, with a reference. */
 static struct homa_rpc *pacer_first(struct homa_net *hn)
@@ -170,6 +175,7 @@ void homa_pacer_net_init(struct homa_net *hn)
 	hn->pacer.tree = RB_ROOT_CACHED;
 	tasklet_setup(&hn->pacer.tasklet, pacer_run);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_pacer_net_init);
 
 /**
  * homa_pacer_net_exit() - stop a host's pacer
@@ -181,3 +187,4 @@ void homa_pacer_net_exit(struct homa_net *hn)
 {
 	tasklet_kill(&hn->pacer.tasklet);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_pacer_net_exit);

@@ -9,6 +9,7 @@
  * The table is bounded by net.homa.max_peers. When it is full the peer that
  * was idle longest makes room, if no RPC uses it; there is no timer.
  */
+#include <kunit/visibility.h>
 #include <linux/jiffies.h>
 #include <linux/slab.h>
 
@@ -34,6 +35,7 @@ int homa_peers_net_init(struct homa_net *hn)
 	INIT_LIST_HEAD(&hn->peers.lru);
 	return rhashtable_init(&hn->peers.table, &peer_params);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_peers_net_init);
 
 static void peer_free_fn(void *peer, void *arg)
 {
@@ -50,6 +52,7 @@ void homa_peers_net_exit(struct homa_net *hn)
 {
 	rhashtable_free_and_destroy(&hn->peers.table, peer_free_fn, NULL);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_peers_net_exit);
 
 /**
  * homa_peer_put() - give a reference back
@@ -62,6 +65,7 @@ void homa_peer_put(struct homa_peer *peer)
 	if (refcount_dec_and_test(&peer->refs))
 		kfree_rcu(peer, rcu);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_peer_put);
 
 /**
  * homa_peer_find() - look a peer up, without making one
@@ -83,6 +87,7 @@ struct homa_peer *homa_peer_find(struct homa_net *hn,
 	rcu_read_unlock();
 	return peer;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_peer_find);
 
 static struct homa_peer *peer_alloc(struct homa_net *hn,
 				    const struct homa_peer_key *key)
@@ -190,6 +195,7 @@ struct homa_peer *homa_peer_get(struct homa_net *hn,
 	}
 	return peer;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_peer_get);
 
 /**
  * homa_peer_pop_ack() - take an acknowledgment along on a packet
@@ -214,6 +220,7 @@ bool homa_peer_pop_ack(struct homa_peer *peer, struct homa_ack *ack)
 	spin_unlock_bh(&peer->lock);
 	return found;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_peer_pop_ack);
 
 /**
  * homa_peer_pop_acks() - take all stored acknowledgments
@@ -234,6 +241,7 @@ int homa_peer_pop_acks(struct homa_peer *peer, struct homa_ack *acks)
 	spin_unlock_bh(&peer->lock);
 	return n;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_peer_pop_acks);
 
 /**
  * homa_peer_push_ack() - store an acknowledgment until a packet goes out
@@ -256,3 +264,4 @@ bool homa_peer_push_ack(struct homa_peer *peer, const struct homa_ack *ack)
 	spin_unlock_bh(&peer->lock);
 	return stored;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_peer_push_ack);

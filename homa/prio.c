@@ -12,6 +12,8 @@
  *
  * In a packet a level is three bits: the upper three of the DSCP.
  */
+#include <kunit/visibility.h>
+
 #include "prio.h"
 #include "rpc.h"
 #include "wire.h"
@@ -49,6 +51,7 @@ void homa_prio_cutoffs_written(struct homa_net *hn)
 {
 	prio_update(hn);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_prio_cutoffs_written);
 
 /**
  * homa_prio_num_written() - the user has set num_priorities
@@ -60,6 +63,7 @@ void homa_prio_num_written(struct homa_net *hn)
 {
 	prio_update(hn);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_prio_num_written);
 
 /**
  * homa_prio_clamp() - make a level from the network harmless
@@ -73,6 +77,7 @@ u8 homa_prio_clamp(const struct homa_net *hn, u8 prio)
 {
 	return min(prio, homa_prio_highest(hn));
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_prio_clamp);
 
 /**
  * homa_prio_unsched() - level of a message's unscheduled packets
@@ -90,6 +95,7 @@ u8 homa_prio_unsched(const struct homa_rpc *rpc)
 			break;
 	return i;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_prio_unsched);
 
 /**
  * homa_prio_sched() - level for a grant
@@ -113,6 +119,7 @@ u8 homa_prio_sched(const struct homa_net *hn, int rank, int active)
 		prio -= spare;
 	return clamp(prio, 0, (int)homa_prio_highest(hn));
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_prio_sched);
 
 /**
  * homa_prio_tclass() - level as it appears in IP headers
@@ -126,6 +133,7 @@ u8 homa_prio_tclass(const struct homa_net *hn, u8 prio)
 {
 	return READ_ONCE(hn->sysctl.priority_map[prio]) << 5;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_prio_tclass);
 
 /**
  * homa_prio_fill_cutoffs() - tell a peer which levels to use
@@ -144,3 +152,4 @@ void homa_prio_fill_cutoffs(struct homa_net *hn, struct homa_cutoffs_hdr *h)
 			htonl(READ_ONCE(hn->sysctl.unsched_cutoffs[i]));
 	h->version = htons(READ_ONCE(hn->sysctl.cutoff_version));
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_prio_fill_cutoffs);

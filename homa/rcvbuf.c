@@ -14,6 +14,7 @@
  * nobody holds a chunk of it. Chunks start at multiples of 64 bytes, so that
  * no two messages share a cache line.
  */
+#include <kunit/visibility.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -56,6 +57,7 @@ struct homa_rcvbuf *homa_rcvbuf_alloc(u64 start, u64 length)
 	rb->num_free = n;
 	return rb;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rcvbuf_alloc);
 
 /**
  * homa_rcvbuf_free() - forget a receive region
@@ -70,6 +72,7 @@ void homa_rcvbuf_free(struct homa_rcvbuf *rb)
 	kvfree(rb->free);
 	kvfree(rb);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rcvbuf_free);
 
 /* Frees a page that nobody uses, unless new chunks may still come from it. */
 static void bpage_check_free(struct homa_rcvbuf *rb, u32 index)
@@ -150,6 +153,7 @@ int homa_rcvbuf_reserve(struct homa_rcvbuf *rb, struct homa_net *hn,
 	spin_unlock_bh(&rb->lock);
 	return n;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rcvbuf_reserve);
 
 /**
  * homa_rcvbuf_deliver() - a message's space now belongs to the application
@@ -173,6 +177,7 @@ void homa_rcvbuf_deliver(struct homa_rcvbuf *rb, const u32 *offsets, int count)
 	}
 	spin_unlock_bh(&rb->lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rcvbuf_deliver);
 
 /**
  * homa_rcvbuf_release() - give up the space of a message that died
@@ -195,6 +200,7 @@ void homa_rcvbuf_release(struct homa_rcvbuf *rb, const u32 *offsets, int count)
 	}
 	spin_unlock_bh(&rb->lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rcvbuf_release);
 
 /**
  * homa_rcvbuf_give_back() - the application needs some chunks no more
@@ -227,6 +233,7 @@ int homa_rcvbuf_give_back(struct homa_rcvbuf *rb, const u32 *offsets, int count)
 	spin_unlock_bh(&rb->lock);
 	return err;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rcvbuf_give_back);
 
 /**
  * homa_rcvbuf_available() - free space
@@ -248,6 +255,7 @@ u64 homa_rcvbuf_available(struct homa_rcvbuf *rb)
 	spin_unlock_bh(&rb->lock);
 	return bytes;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rcvbuf_available);
 
 /**
  * homa_rcvbuf_iter() - where to put a byte of a message
@@ -270,3 +278,4 @@ int homa_rcvbuf_iter(const struct homa_rcvbuf *rb, const u32 *offsets,
 	iov_iter_ubuf(iter, ITER_DEST, u64_to_user_ptr(addr), length);
 	return length;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rcvbuf_iter);

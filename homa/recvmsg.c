@@ -181,7 +181,9 @@ static int recv_message(struct homa_sock *hsk, struct msghdr *msg,
 			return PTR_ERR(rpc);
 		args->id = rpc->key.id;
 		args->completion_cookie = rpc->cookie;
-		err = recv_finish(rpc, args, recv_copy(rpc));
+		err = recv_copy(rpc);
+		if (err != -ENOENT)
+			err = recv_finish(rpc, args, err);
 		if (!err) {
 			err = rpc->in.length;
 			recv_set_name(rpc, msg);

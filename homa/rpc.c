@@ -7,6 +7,7 @@
  * a lock: the caller locks the RPC and must then look at its state, since it
  * may have ended meanwhile.
  */
+#include <kunit/visibility.h>
 #include <linux/slab.h>
 #include <net/dst.h>
 
@@ -115,6 +116,7 @@ struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 	sock_hold(homa_sock_sk(hsk));
 	return rpc;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rpc_alloc);
 
 /* An RPC with the same key and ports, if there is one. Under RCU. */
 static struct homa_rpc *rpc_lookup(struct homa_sock *hsk,
@@ -177,6 +179,7 @@ int homa_rpc_publish(struct homa_rpc *rpc)
 	spin_unlock_bh(&hsk->lock);
 	return err;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rpc_publish);
 
 /**
  * homa_rpc_find() - look up the RPC that a packet belongs to
@@ -201,6 +204,7 @@ struct homa_rpc *homa_rpc_find(struct homa_sock *hsk,
 	rcu_read_unlock();
 	return rpc;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rpc_find);
 
 /**
  * homa_rpc_find_any_port() - look up a server RPC without the client's port
@@ -226,6 +230,7 @@ struct homa_rpc *homa_rpc_find_any_port(struct homa_sock *hsk,
 	rcu_read_unlock();
 	return rpc;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rpc_find_any_port);
 
 /**
  * homa_rpc_find_client() - look up a client RPC by its id
@@ -254,6 +259,7 @@ struct homa_rpc *homa_rpc_find_client(struct homa_sock *hsk, u64 id)
 	rcu_read_unlock();
 	return found;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rpc_find_client);
 
 /**
  * homa_rpc_get() - take another reference
@@ -290,6 +296,7 @@ void homa_rpc_put(struct homa_rpc *rpc)
 	if (refcount_dec_and_test(&rpc->refs))
 		rpc_free(rpc);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rpc_put);
 
 /**
  * homa_rpc_set_state() - the only way into a state
@@ -303,6 +310,7 @@ void homa_rpc_set_state(struct homa_rpc *rpc, enum homa_rpc_state state)
 	lockdep_assert_held(&rpc->lock);
 	WRITE_ONCE(rpc->state, state);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rpc_set_state);
 
 /**
  * homa_rpc_end() - an RPC is over
@@ -341,6 +349,7 @@ void homa_rpc_end(struct homa_rpc *rpc)
 	wake_up_all(&rpc->waiters);
 	refcount_dec(&rpc->refs);	/* not the last: see Context */
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rpc_end);
 
 /**
  * homa_rpc_fail() - a client RPC cannot succeed; tell the application
@@ -368,6 +377,7 @@ void homa_rpc_fail(struct homa_rpc *rpc, int error)
 	spin_unlock(&rpc->hsk->lock);
 	homa_rpc_ready(rpc);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rpc_fail);
 
 /**
  * homa_rpc_abort() - the peer is gone, or cannot be reached
@@ -388,6 +398,7 @@ void homa_rpc_abort(struct homa_rpc *rpc, int error)
 	homa_metric_inc(rpc->hn, server_rpc_discards);
 	homa_rpc_end(rpc);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rpc_abort);
 
 /**
  * homa_rpc_is_ready() - is there something for recvmsg(2)?
@@ -401,6 +412,7 @@ bool homa_rpc_is_ready(const struct homa_rpc *rpc)
 	       (READ_ONCE(rpc->state) == HOMA_INCOMING &&
 		homa_msgin_complete(&rpc->in));
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rpc_is_ready);
 
 /**
  * homa_rpc_ready() - hand a complete message or an error to the application
@@ -425,6 +437,7 @@ void homa_rpc_ready(struct homa_rpc *rpc)
 	tt_event(rpc->hn, QUEUED, homa_trace_id(rpc), hsk->port);
 	sk->sk_data_ready(sk);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_rpc_ready);
 
 struct rpc_visit {
 	void (*fn)(struct homa_rpc *rpc);

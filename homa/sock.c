@@ -9,6 +9,7 @@
  * find the socket or add an RPC, then its RPCs end, then all who wait are
  * woken.
  */
+#include <kunit/visibility.h>
 #include <linux/slab.h>
 #include <net/ip.h>
 
@@ -27,6 +28,7 @@ void homa_ports_net_init(struct homa_net *hn)
 	spin_lock_init(&hn->ports.lock);
 	hn->ports.next_default = HOMA_MIN_DEFAULT_PORT;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_ports_net_init);
 
 static struct hlist_head *port_bucket(struct homa_net *hn, u16 port)
 {
@@ -121,6 +123,7 @@ int homa_sock_init(struct homa_sock *hsk)
 	sk->sk_userlocks |= SOCK_BINDPORT_LOCK;
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_sock_init);
 
 /**
  * homa_sock_bind() - move a socket to a server port
@@ -149,6 +152,7 @@ int homa_sock_bind(struct homa_sock *hsk, u16 port)
 	spin_unlock_bh(&hn->ports.lock);
 	return err;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_sock_bind);
 
 /**
  * homa_sock_find() - the socket that receives on a port
@@ -171,6 +175,7 @@ struct homa_sock *homa_sock_find(struct homa_net *hn, u16 port, bool ipv4)
 		return NULL;
 	return hsk;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_sock_find);
 
 static struct homa_rpc *sock_first_rpc(struct homa_sock *hsk)
 {
@@ -222,6 +227,7 @@ void homa_sock_shutdown(struct homa_sock *hsk)
 	/* Everybody: receivers, senders waiting for memory, poll. */
 	sk->sk_state_change(sk);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_sock_shutdown);
 
 /**
  * homa_sock_collect() - references to all RPCs of a socket
@@ -254,6 +260,7 @@ int homa_sock_collect(struct homa_sock *hsk, struct homa_rpc ***rpcs)
 	spin_unlock_bh(&hsk->lock);
 	return room && !*rpcs ? -ENOMEM : n;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_sock_collect);
 
 /**
  * homa_sock_for_each() - visit all sockets of a host

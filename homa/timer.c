@@ -91,7 +91,7 @@ void homa_timer_sent(struct homa_rpc *rpc)
 		return;
 	if (homa_is_client(rpc)) {
 		homa_timer_wait(rpc);
-	} else if (!rpc->tries && !homa_msgout_pending(&rpc->out)) {
+	} else if (!rpc->tries) {
 		struct homa_sysctls *s = &rpc->hn->sysctl;
 		u64 now = homa_now();
 
@@ -133,6 +133,8 @@ static void timer_need_ack(struct homa_rpc *rpc, u64 now,
 		homa_rpc_end(rpc);
 		return;
 	}
+	if (homa_msgout_pending(&rpc->out))	/* there was no memory or route */
+		homa_msgout_pump(rpc, false, txq);
 	homa_output_control(rpc, HOMA_NEED_ACK, &h, sizeof(h), txq);
 	tt_event(rpc->hn, NEED_ACK_SENT, homa_trace_id(rpc),
 		 homa_trace_peer(rpc));

@@ -12,6 +12,7 @@
  * death is counted). Old ones are removed while new ones are added, so no
  * timer is needed and a quiet host keeps no more than it had.
  */
+#include <kunit/visibility.h>
 #include <linux/jhash.h>
 #include <linux/slab.h>
 
@@ -44,6 +45,7 @@ void homa_tombs_net_init(struct homa_net *hn)
 	spin_lock_init(&hn->tombs.lock);
 	INIT_LIST_HEAD(&hn->tombs.fifo);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_tombs_net_init);
 
 static u32 tomb_hash(const struct homa_rpc_key *key, __be16 port)
 {
@@ -74,6 +76,7 @@ void homa_tombs_net_exit(struct homa_net *hn)
 		tomb_remove_oldest(&hn->tombs);
 	kfree(hn->tombs.buckets);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_tombs_net_exit);
 
 /* Removes what is too old, or too much. At most a few each time, so that
  * adding stays cheap; two for each one added keep up.
@@ -139,6 +142,7 @@ void homa_tomb_add(const struct homa_rpc *rpc)
 		kfree(t);
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_tomb_add);
 
 /**
  * homa_tomb_find() - has this request been executed?
@@ -173,3 +177,4 @@ bool homa_tomb_find(struct homa_net *hn, const struct homa_rpc_key *key,
 	spin_unlock_bh(&tombs->lock);
 	return found;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_tomb_find);
