@@ -99,11 +99,11 @@ def method(setup: dict) -> list:
     return [
         f"Load is bits on the wire over the link rate: preamble, Ethernet header, FCS, gap, IP "
         f"and transport headers included, requests and the echoed responses that leave a host, "
-        f"without pure control packets. Both protocols get the same payload, {setup['gbps']:.4g} Gb/s of "
-        f"requests a host, which makes a wire load of: {loads}.",
+        f"without pure control packets. Both protocols get the same payload, "
+        f"{setup['gbps']:.4g} Gb/s of requests a host, which makes a wire load of: {loads}.",
         "Arrivals are a Poisson process a host; sizes and servers are drawn from the seed, the "
-        "same for both protocols. The loop is open: nothing holds an arrival back. Latency counts from "
-        "the intended start of an RPC to the arrival of its whole response.",
+        "same for both protocols. The loop is open: nothing holds an arrival back. Latency counts "
+        "from the intended start of an RPC to the arrival of its whole response.",
         "Slowdown is latency over the unloaded round-trip time of the same size, measured in the "
         "same cluster one RPC at a time; at each size the baseline is that of the protocol that is "
         "quicker there, for both.",

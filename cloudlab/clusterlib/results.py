@@ -87,7 +87,7 @@ def open_run(bench: str, seed: int, wanted: str | None, keep_raw: bool) -> Itera
     are to be kept or if the run failed; a run that the user stops leaves nothing.
     """
     folder = new_folder(bench, seed, wanted)
-    raw = Path(tempfile.mkdtemp(prefix="cperf-", dir="/tmp"))
+    raw = Path(tempfile.mkdtemp(prefix="cperf-"))
     try:
         yield folder, raw
     except KeyboardInterrupt:
