@@ -149,6 +149,12 @@ def _check(protocol: str, running, job: Path) -> None:
                        "results)\n    " + "\n    ".join(tail))
 
 
+def last_line(log: Path) -> str:
+    """What a log said last, cut to fit a terminal; a progress line counts from its last \\r."""
+    text = log.read_text(errors="replace")[-4000:].replace("\r", "\n").strip()
+    return text.splitlines()[-1].strip()[:70] if text else ""
+
+
 def prepare(cluster, protocols: list, folder: Path) -> None:
     """Build kernel and module if that is still to be done, and prove that they boot."""
     if not CP_NODE.is_file():
@@ -157,7 +163,7 @@ def prepare(cluster, protocols: list, folder: Path) -> None:
     running = cluster.prepare("homa" in protocols, folder / "prepare.log")
     try:
         while running.poll() is None:
-            progress.show("preparing kernel and module", 0)
+            progress.show(f"preparing kernel and module: {last_line(running.log)}", 0)
             time.sleep(0.1)
     finally:
         running.stop()

@@ -144,6 +144,14 @@ def test_progress_of_a_job(tmp_path):
     assert fractions == sorted(fractions) and fractions[-1] < 1
 
 
+def test_last_line_of_a_log(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("")
+    assert runner.last_line(log) == ""
+    log.write_text("one\nbuilding 5%\rbuilding 7%\r")
+    assert runner.last_line(log) == "building 7%"
+
+
 def test_benches_are_found():
     assert "cp_vs_tcp" in [b.name for b in all_benches()]
 
