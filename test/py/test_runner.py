@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -71,7 +74,7 @@ def test_header_makes_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert [job.label for job in found] == ["netns.loss.fast.s1", "netns.loss.fast.s7",
                                             "netns.loss.debug.s1", "netns.loss.debug.s7"]
     assert found[0].command[1:] == ["run", "--hosts", "4", "--loss", "2", "--flavor", "fast",
-                                    "--seed", "1", "--timeout", "70", "--", "loss.sh", "a", "b"]
+                                    "--seed", "1", "--timeout", "50", "--", "loss.sh", "a", "b"]
     assert [job.size for job in found] == ["quick", "quick", "full", "full"]
     assert found[2].seconds == 10 * jobs.SLOWER["debug"] + 60
     assert found[2].needs == {"debug"}
@@ -130,6 +133,34 @@ def test_runner_ends_what_hangs(run, tmp_path: Path) -> None:
     child = (tmp_path / "pid").read_text().strip()
     state = Path(f"/proc/{child}/stat")
     assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+def test_ending_the_run_ends_the_tests(tmp_path: Path) -> None:
+    """SIGTERM ends a run and the processes of its tests, even where SIGINT is ignored."""
+    code = ("import sys; sys.path.insert(0, sys.argv[1])\n"
+            "import importlib.util, pathlib\n"
+            "from importlib.machinery import SourceFileLoader\n"
+            "loader = SourceFileLoader('run', sys.argv[2])\n"
+            "run = importlib.util.module_from_spec("
+            "importlib.util.spec_from_loader('run', loader))\n"
+            "loader.exec_module(run)\n"
+            "here = pathlib.Path(sys.argv[3])\n"
+            "run.execute.OUT = run.execute.TOP = run.OUT = here\n"
+            "run.build_programs = lambda: None\n"
+            "run.jobs.discover = lambda: [run.jobs.Job('netns', 'a', "
+            "['sh', '-c', 'echo $$ >pid; sleep 62'])]\n"
+            "sys.argv[1:] = ['netns']\n"
+            "sys.exit(run.main())\n")
+    process = subprocess.Popen([sys.executable, "-c", code, str(TOP / "test"),
+                                str(TOP / "test" / "run"), str(tmp_path)],
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
+        assert time.monotonic() < deadline, "the test never started"
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(30) == 130
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
 
 
 def test_missing_kernel_fails_its_tests(tmp_path: Path, monkeypatch) -> None:

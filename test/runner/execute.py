@@ -25,7 +25,7 @@ HEARTBEAT_S = 30
 GRACE_S = 15
 # Time limits are for an idle machine. On a busy one (others use it, or it builds
 # a kernel) they stretch, but not without end.
-MOST_STRETCH = 6
+MOST_STRETCH = 4
 
 
 def start(command: list[str], log: str) -> subprocess.Popen:

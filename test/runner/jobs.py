@@ -23,7 +23,7 @@ HEADER_LINES = 40
 # How much longer a test takes than on the fast kernel.
 SLOWER = {"fast": 1, "debug": 8, "smp": 4}
 # The lab's own limit is the last resort: test/run knows how busy the machine is.
-LAST_RESORT = 7
+LAST_RESORT = 5
 
 
 @dataclass
