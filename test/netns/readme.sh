@@ -8,7 +8,6 @@ set -eu
 dir=$(mktemp -d /run/readme.XXXXXX)
 trap 'rm -rf "$dir"' EXIT
 ip link set lo up
-# shellcheck disable=SC2016
 sed -n '/^```c$/,/^```$/{/^```/!p}' README.md >"$dir/first.c"
 gcc -Wall -I homa/uapi "$dir/first.c" -o "$dir/first"
 "$dir/first" >"$dir/said"
