@@ -24,18 +24,17 @@
 #include "ns.h"
 
 #define REGION (96UL << 20)
-#define SERVER_PORT 3000
 
 static struct opts {
 	const char *client, *server, *to;
-	int count, min, max, outstanding, threads, ports, family;
+	int count, min, max, outstanding, threads, ports, port, family;
 	unsigned int seed;
 	bool allow_failures;
 	double seconds;
 } opts = {
 	.to = "10.0.0.2", .client = "h1", .server = "h2", .count = 1000,
 	.min = 1, .max = HOMA_MAX_MESSAGE_LENGTH, .outstanding = 8,
-	.threads = 1, .ports = 1, .family = AF_INET, .seed = 1,
+	.threads = 1, .ports = 1, .port = 3000, .family = AF_INET, .seed = 1,
 };
 
 /* One execution of a request, as its server saw it. */
@@ -162,7 +161,7 @@ static int client_send(struct client *c, char *buf)
 	uint32_t number = (c->index << 24) + c->started;
 	struct homa_sendmsg_args args = { .completion_cookie = c->started };
 	union haddr to = haddr_of(opts.family, opts.to,
-				  SERVER_PORT + c->started % opts.ports);
+				  opts.port + c->started % opts.ports);
 	int len = pick_length(number), rc;
 
 	fill_request(buf, len, number);
@@ -293,7 +292,7 @@ static void start_all(struct server *servers, struct client *clients)
 
 	for (int i = 0; i < opts.ports; i++) {
 		servers[i].hs = hsock_sized(server_ns, opts.family, REGION);
-		if (hsock_bind(&servers[i].hs, SERVER_PORT + i)) {
+		if (hsock_bind(&servers[i].hs, opts.port + i)) {
 			fprintf(stderr, "storm: port in use\n");
 			exit(2);
 		}
@@ -354,7 +353,7 @@ static void usage(void)
 	     "  --min N --max N           lengths, log-uniform (1, 1000000)\n"
 	     "  --outstanding N           RPCs at a time for each thread (8)\n"
 	     "  --threads N               clients, and threads of each server (1)\n"
-	     "  --ports N                 servers (1)\n"
+	     "  --ports N --port N        servers (1), first port (3000)\n"
 	     "  --seed N                  of the lengths (1)\n"
 	     "  --allow-failures          RPCs may fail (not corrupt or double)\n\n"
 	     "Exit status: 0 all correct, 1 not, 2 bad usage.\n"
@@ -369,6 +368,7 @@ static void parse(int argc, char **argv)
 		{ "seconds", 1, 0, 'S' }, { "min", 1, 0, 'm' },
 		{ "max", 1, 0, 'M' }, { "outstanding", 1, 0, 'o' },
 		{ "threads", 1, 0, 'T' }, { "ports", 1, 0, 'p' },
+		{ "port", 1, 0, 'P' },
 		{ "seed", 1, 0, 'e' }, { "allow-failures", 0, 0, 'f' },
 		{ "help", 0, 0, 'h' }, { 0 },
 	};
@@ -385,6 +385,7 @@ static void parse(int argc, char **argv)
 		case 'M': opts.max = atoi(optarg); break;
 		case 'o': opts.outstanding = atoi(optarg); break;
 		case 'T': opts.threads = atoi(optarg); break;
+		case 'P': opts.port = atoi(optarg); break;
 		case 'p': opts.ports = atoi(optarg); break;
 		case 'e': opts.seed = atoi(optarg); break;
 		case 'f': opts.allow_failures = true; break;
@@ -395,7 +396,8 @@ static void parse(int argc, char **argv)
 	opts.family = strchr(opts.to, ':') ? AF_INET6 : AF_INET;
 	if (opts.min < 1 || opts.max > HOMA_MAX_MESSAGE_LENGTH ||
 	    opts.min > opts.max || opts.threads < 1 || opts.threads > 16 ||
-	    opts.ports < 1 || opts.ports > 64 || opts.count < 1 ||
+	    opts.ports < 1 || opts.ports > 64 || opts.port < 1 ||
+	    opts.port + opts.ports > 0x8000 || opts.count < 1 ||
 	    opts.count > 1 << 24) {
 		fprintf(stderr, "storm: a number is out of range\n");
 		exit(2);
