@@ -137,6 +137,27 @@ static void input__any_cut_will_do(void)
 		}
 }
 
+static void missing__counts_down_to_the_end_of_the_message(void)
+{
+	struct msg m;
+	struct expected e = { .msgs = &m, .total = 2 };
+	uint8_t buf[STREAM_FRAME + 1000];
+	uint32_t size = 1000, at;
+	struct stream s;
+
+	stream_init(&s, -1, true);
+	msg_request(&m, size, (struct msg_header){ .number = 9 });
+	memcpy(buf, &size, STREAM_FRAME);
+	msg_fill(&m, 0, buf + STREAM_FRAME, size);
+	for (at = 0; at < sizeof(buf); at++) {
+		EXPECT_EQ(stream_missing(&s), at < STREAM_FRAME ? 0 : sizeof(buf) - at);
+		EXPECT_EQ(stream_input(&s, buf + at, 1, on_message, &e), 0);
+	}
+	/* What comes next is unknown, so nothing may be waited for. */
+	EXPECT_EQ(stream_missing(&s), 0);
+	EXPECT_EQ(e.n, 1);
+}
+
 static void input__wrong_bytes_are_reported_if_asked_for(void)
 {
 	EXPECT_EQ(feed_one(1000, 500, 64, true).bad, 1);
@@ -163,6 +184,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(flush__patterns_arrive_whole_and_in_order),
 	UNIT_CASE(flush__reports_a_closed_peer),
 	UNIT_CASE(input__any_cut_will_do),
+	UNIT_CASE(missing__counts_down_to_the_end_of_the_message),
 	UNIT_CASE(input__wrong_bytes_are_reported_if_asked_for),
 	UNIT_CASE(input__bad_lengths_end_the_stream),
 };

@@ -137,6 +137,11 @@ int stream_flush(struct stream *s)
 	return 0;
 }
 
+uint32_t stream_missing(const struct stream *s)
+{
+	return s->got < STREAM_FRAME ? 0 : STREAM_FRAME + s->frame - s->got;
+}
+
 /* Take bytes that belong to the frame or to the head. Return: how many. */
 static uint32_t take_start(struct stream *s, const uint8_t *from, uint32_t len)
 {

@@ -27,6 +27,7 @@ struct stream {
 	uint32_t first, queued, size;
 	uint32_t written;		/* bytes of the first message, frame included */
 
+	int lowat;			/* SO_RCVLOWAT of the socket, as tcp.h leaves it; 0: default */
 	uint32_t got;			/* bytes of the incoming message, frame included */
 	uint32_t frame;
 	struct msg in;
@@ -42,6 +43,9 @@ void stream_queue(struct stream *s, const struct msg *m);
  * full, or -errno.
  */
 int stream_flush(struct stream *s);
+
+/* Bytes that the message which is arriving lacks; 0 if that isn't known yet. */
+uint32_t stream_missing(const struct stream *s);
 
 /* Takes a complete message; @bad: something in it was wrong. */
 typedef void (*stream_handler)(void *arg, const struct msg *m, bool bad);

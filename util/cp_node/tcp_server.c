@@ -178,8 +178,13 @@ static int conn_read(struct server_conn *conn)
 	struct tcp_thread *t = conn->thread->xp;
 	ssize_t n = read(conn->s.fd, t->buf, TCP_READ_BYTES);
 
-	if (n > 0)
-		return stream_input(&conn->s, t->buf, n, conn_request, conn);
+	int err;
+
+	if (n > 0) {
+		err = stream_input(&conn->s, t->buf, n, conn_request, conn);
+		tcp_expect(&conn->s);
+		return err;
+	}
 	if (n == 0)
 		return 1;
 	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
