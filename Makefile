@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 SEED ?= 1
 TEST ?=
 # The tools need numpy, which a python3 that comes first in PATH may not have.
-PYTHON := $(shell for p in /usr/bin/python3 python3; do \
+PYTHON = $(shell for p in /usr/bin/python3 python3; do \
 	"$$p" -c 'import numpy' 2>/dev/null && { echo "$$p"; exit; }; done; echo /usr/bin/python3)
 
 utsrelease = $(KDIR)/include/generated/utsrelease.h
