@@ -298,16 +298,27 @@ static void account(struct port *p, const struct rpc *rpc, int error, bool bad,
 	add_sample(p, rpc, now);
 }
 
+/* The first failure is always shown, the others if the log is verbose. */
+static void report_trouble(struct client *c, const struct rpc *rpc, int error)
+{
+	const char *why = error ? strerror(error) : "the response has wrong contents";
+	unsigned long long number = rpc->number;
+
+	if (__atomic_exchange_n(&c->trouble_shown, true, __ATOMIC_RELAXED))
+		log_detail("ERROR: request %llu (%u bytes) to %s: %s", number, rpc->size,
+			   c->server_names[rpc->server], why);
+	else
+		log_line("ERROR: request %llu (%u bytes) to %s: %s (the first one; log --level verbose shows all)",
+			 number, rpc->size, c->server_names[rpc->server], why);
+}
+
 void port_done(struct port *p, struct rpc *rpc, int error, const struct msg *m,
 	       bool bad, uint64_t now)
 {
 	if (!error && p->client->o.verify)
 		bad = bad || !response_matches(p, rpc, m);
 	if (error || bad)
-		log_detail("ERROR: request %llu (%u bytes) to %s: %s",
-			   (unsigned long long)rpc->number, rpc->size,
-			   p->client->server_names[rpc->server],
-			   error ? strerror(error) : "the response has wrong contents");
+		report_trouble(p->client, rpc, error);
 	pthread_mutex_lock(&p->lock);
 	if (rpc->record)
 		account(p, rpc, error, bad, now);

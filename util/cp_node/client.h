@@ -123,6 +123,7 @@ struct client {
 	uint64_t start_ns;		/* CLOCK_MONOTONIC */
 	uint64_t end_ns;		/* no request is intended for later; 0: never */
 	bool stop_sending;		/* atomic */
+	bool trouble_shown;		/* atomic */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;

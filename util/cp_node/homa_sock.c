@@ -13,6 +13,20 @@ static socklen_t address_length(int family)
 				   sizeof(struct sockaddr_in6);
 }
 
+/* Print @what failed with the present errno, and why as the module tells it.
+ * Return: -1.
+ */
+static int fail_why(int fd, const char *what, int number)
+{
+	struct homa_info info = { .rpc_info = 0 };
+	int err = errno;
+
+	if (ioctl(fd, HOMAIOCINFO, &info))
+		info.error_msg[0] = 0;
+	return fail("%s %d: %s%s%s", what, number, strerror(err),
+		    info.error_msg[0] ? ": " : "", info.error_msg);
+}
+
 static int bind_port(int fd, int family, int port)
 {
 	struct sockaddr_storage a = { .ss_family = family };
@@ -22,7 +36,7 @@ static int bind_port(int fd, int family, int port)
 	else
 		((struct sockaddr_in6 *)&a)->sin6_port = htons(port);
 	if (bind(fd, (struct sockaddr *)&a, address_length(family)))
-		return fail("cannot bind Homa port %d: %s", port, strerror(errno));
+		return fail_why(fd, "cannot bind Homa port", port);
 	return 0;
 }
 
@@ -40,7 +54,7 @@ static int set_region(struct homa_sock *s, int bpages)
 	s->length = a.length;
 	a.start = (uintptr_t)s->region;
 	if (setsockopt(s->fd, IPPROTO_HOMA, SO_HOMA_RCVBUF, &a, sizeof(a)))
-		return fail("SO_HOMA_RCVBUF of %d bpages: %s", bpages, strerror(errno));
+		return fail_why(s->fd, "SO_HOMA_RCVBUF: number of bpages", bpages);
 	return 0;
 }
 

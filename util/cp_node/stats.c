@@ -145,10 +145,11 @@ static void rtt_line(const struct client *c, bool intended)
 				hist_merge(all, h[class]);
 		pthread_mutex_unlock(&c->ports[i].lock);
 	}
-	log_line("%s RTT (us) from %s send: min %.2f P50 %.2f P99 %.2f P99.9 %.2f max %.2f",
-		 c->exp, intended ? "intended" : "actual", all->n ? all->min / 1e3 : 0,
-		 hist_quantile(all, .5) / 1e3, hist_quantile(all, .99) / 1e3,
-		 hist_quantile(all, .999) / 1e3, all->max / 1e3);
+	if (all->n)
+		log_line("%s RTT (us) from %s send: min %.2f P50 %.2f P99 %.2f P99.9 %.2f max %.2f",
+			 c->exp, intended ? "intended" : "actual", all->min / 1e3,
+			 hist_quantile(all, .5) / 1e3, hist_quantile(all, .99) / 1e3,
+			 hist_quantile(all, .999) / 1e3, all->max / 1e3);
 	free(all);
 }
 

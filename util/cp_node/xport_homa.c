@@ -72,6 +72,7 @@ static int homa_send(struct port *p, struct rpc *rpc)
 	struct homa_port *hp = p->xp;
 	struct msg m;
 
+	rpc->id = 0;			/* until the response tells */
 	client_request(p, rpc, &m);
 	return homa_sock_send(&hp->sock, &to, &a, &m, hp->fill);
 }
