@@ -134,10 +134,15 @@ def table_rows(summary: dict) -> list:
     return table
 
 
+def compared(times: float) -> str:
+    """A ratio in words: 5.0 is "5.0 times better", 0.5 "2.0 times worse"."""
+    return f"{times:.1f} times better" if times >= 1 else f"{1 / times:.1f} times worse"
+
+
 def verdict(summary: dict) -> str:
     """The line that people read first; empty unless Homa and TCP were both measured."""
     best = summary["homa_times_better"]["shortest_half"]
     if not math.isfinite(best["p99"]):
         return ""
-    return (f"Homa's P99 for the shortest half of the messages is {best['p99']:.1f} times better "
-            f"than TCP's, its P50 {best['p50']:.1f} times.")
+    return (f"Homa's P99 for the shortest half of the messages is {compared(best['p99'])} than "
+            f"TCP's, its P50 {compared(best['p50'])}.")

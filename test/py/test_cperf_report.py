@@ -37,6 +37,11 @@ def test_summary_compares_the_protocols(tmp_path):
     assert "times better" in summary.verdict(s)
 
 
+def test_ratios_in_words():
+    assert summary.compared(5.04) == "5.0 times better"
+    assert summary.compared(0.25) == "4.0 times worse"
+
+
 def test_counters_are_differences_over_all_cores(tmp_path):
     homa, tcp = measure(tmp_path)
     assert counters.total(homa.metrics, "resent_packets") == HOSTS * 3 * 1020
