@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from .errors import ClusterError
-from .wire import QDISC_FRAMING
+from .wire import DEVICE_FRAMING
 
 # Clocks are no events, and would tell when a run took place.
 NOT_COUNTED = {"time_cycles", "cpu_khz", "core"}
@@ -76,9 +76,9 @@ def _all_queues(job: Path, hosts: int, moment: str) -> dict:
     return queues
 
 
-def queue_deltas(job: Path, hosts: int, until: str = "after") -> pd.DataFrame:
+def queue_deltas(job: Path, hosts: int) -> pd.DataFrame:
     """One row a queueing discipline: bytes, packets and drops since just before the load."""
-    before, after = (_all_queues(job, hosts, m) for m in ("before", until))
+    before, after = (_all_queues(job, hosts, m) for m in ("before", "after"))
     counted = ("bytes", "packets", "drops", "overlimits", "requeues")
     rows = []
     for key, queue in after.items():
@@ -113,9 +113,21 @@ def port_drops(job: Path, hosts: int, queues: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["node", "port", "queue_drops", "device_drops"])
 
 
+def parse_sent(text: str, device: str) -> tuple:
+    """(bytes, packets) that a device has sent, from /proc/net/dev."""
+    for line in text.splitlines():
+        name, _, rest = line.partition(":")
+        if name.strip() == device:
+            values = rest.split()
+            return int(values[8]), int(values[9])
+    return 0, 0
+
+
 def uplink_load(job: Path, hosts: int, link_bps: float, seconds: float) -> float:
     """Measured wire load of the hosts' uplinks while the load was offered, control included."""
-    queues = queue_deltas(job, hosts, "sent")
-    root = queues[(queues.node != "sw") & (queues.parent == "root")]
-    wire_bits = 8 * (root.bytes.sum() + QDISC_FRAMING * root.packets.sum())
-    return float(wire_bits / (hosts * link_bps * seconds))
+    wire_bytes = 0
+    for host in range(1, hosts + 1):
+        first, last = (parse_sent(_read(job / f"h{host}.dev.{moment}"), "e0")
+                       for moment in ("before", "sent"))
+        wire_bytes += last[0] - first[0] + DEVICE_FRAMING * (last[1] - first[1])
+    return 8 * wire_bytes / (hosts * link_bps * seconds)

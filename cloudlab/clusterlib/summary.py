@@ -135,8 +135,11 @@ def table_rows(summary: dict) -> list:
 
 
 def compared(times: float) -> str:
-    """A ratio in words: 5.0 is "5.0 times better", 0.5 "2.0 times worse"."""
-    return f"{times:.1f} times better" if times >= 1 else f"{1 / times:.1f} times worse"
+    """How Homa's value stands to TCP's, which is `times` as large."""
+    if 0.95 < times < 1.05:
+        return "the same as TCP's"
+    better = f"{times:.1f} times better" if times > 1 else f"{1 / times:.1f} times worse"
+    return f"{better} than TCP's"
 
 
 def verdict(summary: dict) -> str:
@@ -144,5 +147,5 @@ def verdict(summary: dict) -> str:
     best = summary["homa_times_better"]["shortest_half"]
     if not math.isfinite(best["p99"]):
         return ""
-    return (f"Homa's P99 for the shortest half of the messages is {compared(best['p99'])} than "
-            f"TCP's, its P50 {compared(best['p50'])}.")
+    return (f"Homa's P99 for the shortest half of the messages is {compared(best['p99'])}; "
+            f"its P50 is {compared(best['p50'])}.")

@@ -17,7 +17,7 @@ FCS = 4
 GAP = 12
 MIN_FRAME = 64              # Ethernet pads shorter frames, header and FCS included
 IP_HEADER = {4: 20, 6: 40}
-QDISC_FRAMING = PREAMBLE + FCS + GAP    # what a qdisc's byte counter leaves out, a packet
+DEVICE_FRAMING = PREAMBLE + FCS + GAP   # what a device's byte counter leaves out, a packet
 
 
 @dataclass(frozen=True)

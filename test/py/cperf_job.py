@@ -38,6 +38,9 @@ def write_counters(job: Path, hosts: int, moment: str, step: int, drops: int) ->
     (job / f"sw.link.{moment}").write_text(json.dumps(links))
     for h in range(1, hosts + 1):
         (job / f"h{h}.qdisc.{moment}").write_text(json.dumps([queue("e0", "1:", "root", step, 0)]))
+        (job / f"h{h}.dev.{moment}").write_text(
+            "Inter-|   Receive | Transmit\n    lo: " + "9 " * 16 + "\n"
+            f"    e0: {'7 ' * 8}{step * 1000} {step}{' 0' * 6}\n")
         (job / f"h{h}.homa_metrics.{moment}").write_text(
             f"time_cycles {step * 7}\ncore 0\nresent_packets {step} sent again\n"
             f"core 1\nresent_packets {step * 2} sent again\nrpc_timeouts 0 ended\n")

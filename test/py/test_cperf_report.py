@@ -38,8 +38,9 @@ def test_summary_compares_the_protocols(tmp_path):
 
 
 def test_ratios_in_words():
-    assert summary.compared(5.04) == "5.0 times better"
-    assert summary.compared(0.25) == "4.0 times worse"
+    assert summary.compared(5.04) == "5.0 times better than TCP's"
+    assert summary.compared(0.25) == "4.0 times worse than TCP's"
+    assert summary.compared(0.99) == "the same as TCP's"
 
 
 def test_counters_are_differences_over_all_cores(tmp_path):

@@ -23,7 +23,7 @@ HOSTS=0 PROTOCOL='' CP_NODE='' SEND_US=0 DRAIN_US=0 TRACE_US=0 STEPS=20
 touch /run/cperf/cp_node
 mount --bind "$CP_NODE" /run/cperf/cp_node || exit 1
 BAD_RUN=3 # cp_node's exit code if RPCs failed; its counts tell more
-declare -a pid to
+declare -a pid to trace
 
 fail() {
 	echo "run_nodes: $*" >&2
@@ -111,11 +111,7 @@ snapshot() {
 			cat "/proc/${pid[i]}/net/homa_metrics" >"$job/h$i.homa_metrics.$name"
 		cat "/proc/${pid[i]}/net/snmp" "/proc/${pid[i]}/net/netstat" >"$job/h$i.snmp.$name"
 	done
-	queues "$name"
-}
-
-queues() {
-	local name=$1 i
+	devices "$name"
 	tc -s -j -n sw qdisc show >"$job/sw.qdisc.$name"
 	ip -s -s -j -n sw link show >"$job/sw.link.$name"
 	for ((i = 1; i <= HOSTS; i++)); do
@@ -123,15 +119,28 @@ queues() {
 	done
 }
 
-# All traces are opened before the first is read: a trace that is open does not change.
-read_traces() {
+# Counters of the uplinks, read so fast that it can be done while hosts are busy.
+devices() {
+	local name=$1 i lines
+	for ((i = 1; i <= HOSTS; i++)); do
+		mapfile -t lines <"/proc/${pid[i]}/net/dev"
+		printf '%s\n' "${lines[@]}" >"$job/h$i.dev.$name"
+	done
+}
+
+# A trace that is open does not change. It is read when nobody minds: that takes time.
+hold_traces() {
 	local i fd
-	declare -a trace
 	[[ -e /proc/${pid[1]}/net/timetrace ]] || return 0
 	for ((i = 1; i <= HOSTS; i++)); do
 		exec {fd}<"/proc/${pid[i]}/net/timetrace"
 		trace[i]=$fd
 	done
+}
+
+read_traces() {
+	local i fd
+	((${#trace[@]})) || return 0
 	for ((i = 1; i <= HOSTS; i++)); do
 		cat <&"${trace[i]}" >"$job/h$i.tt"
 	done
@@ -173,15 +182,16 @@ run_load() {
 	for ((step = 1; step <= STEPS; step++)); do
 		if ((TRACE_US > SEND_US * (step - 1) / STEPS && TRACE_US <= SEND_US * step / STEPS)); then
 			sleep_until_us $((start + TRACE_US))
-			read_traces
+			hold_traces
 		fi
 		sleep_until_us $((start + SEND_US * step / STEPS))
 		echo "load $step $STEPS" >"$job/progress"
 	done
-	queues sent
+	devices sent
 	echo "drain 0" >"$job/progress"
 	wait_for h@.json $((DRAIN_US + 5000000)) "$HOSTS"
 	snapshot after
+	read_traces
 }
 
 stop_nodes() {
