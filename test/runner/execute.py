@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -105,7 +106,7 @@ class Kernels:
             done = self.ready if self.process.returncode == 0 else self.failed
             done.add(self.name)
             if done is self.failed:
-                print(f"FAIL kernel {self.name}: see {self.log()}", flush=True)
+                print(f"     kernel {self.name}: {complaint(self.log())}", flush=True)
             self.process = None
         if not self.process and self.todo:
             self.name = self.todo.pop(0)
@@ -153,10 +154,14 @@ class Runner:
         return self.results
 
     def refuse(self) -> None:
-        """Fail the jobs whose kernel could not be built."""
-        for job in [job for job in self.pending if job.needs & self.kernels.failed]:
+        """Fail the jobs whose kernel, or module for it, could not be built."""
+        refused = [job for job in self.pending if job.needs & self.kernels.failed]
+        for job in refused:
             self.pending.remove(job)
-            self.note(Result(job, count.Count(failed=1), 0, "its kernel was not built"))
+            self.results.append(Result(job, count.Count(failed=1), 0, "nothing to run it in"))
+        if refused:
+            print(f"[{len(self.results)}/{self.total}] FAIL {len(refused)} tests: "
+                  "no kernel or module to run them in", flush=True)
 
     def launch(self) -> None:
         """Start the jobs that can start, the longest first."""
@@ -217,6 +222,14 @@ class Runner:
         names = [running.job.label for running in self.running]
         names += [self.kernels.progress()] * bool(self.kernels.process)
         print(f"     running: {', '.join(names)}{self.eta()}", flush=True)
+
+
+def complaint(log: Path) -> str:
+    """Return what a build complained of first, and where the rest is."""
+    lines = log.read_text(errors="replace").splitlines()
+    said = next((line for line in lines if re.search(r"(?i)\berror\b|undefined", line)),
+                lines[-1] if lines else "it printed nothing")
+    return f"{said.strip()} (see {log.relative_to(TOP)})"
 
 
 def first_failure(result: Result) -> str:
