@@ -39,6 +39,20 @@ module_exit(main_unload);
 MODULE_LICENSE("Dual BSD/GPL");
 MODULE_DESCRIPTION("clean");
 """
+FITS = """\
+# red: netns rpc a_case
+--- a/homa/main.c
++++ b/homa/main.c
+@@ -4,7 +4,7 @@
+ 
+ static int __init main_load(void)
+ {
+-	return 0;
++	return 1;
+ }
+ 
+ static void __exit main_unload(void)
+"""
 CLEAN = {
     "homa/main.c": MAIN_C,
     "homa/homa_compat.h": SPDX + "#include <linux/version.h>\n",
@@ -46,6 +60,7 @@ CLEAN = {
     "homa/uapi/homa.h": SPDX,
     "tt/events.h": SPDX,
     "tt/kmod/timetrace.h": SPDX,
+    "test/mutants/0.patch": FITS,
     "cloudlab/bin/run": SPDX_SH + 'echo "$1"\n',
 }
 LONG_C = "static int long_one(void)\n{\n" + "\tbarrier();\n" * 99 + "\treturn 0;\n}\n"
@@ -77,6 +92,8 @@ BAD = [
      "\treturn 0;\n}\n", "p is NULL but dereferenced"),
     ("sparse", "homa/x.c", "#include <linux/types.h>\nint x(__be16 v);\nint x(__be16 v)\n"
      "{\n\treturn v;\n}\n", "homa/x.c:5: warning: incorrect type"),
+    ("mutants", "test/mutants/1.patch", FITS.replace("return 0", "return 2"), "does not fit"),
+    ("mutants", "test/mutants/1.patch", FITS.replace("# red", "# blue"), "names no test"),
     ("globals", "homa/x.c", "int shared_state = 1;\n", "writable symbol shared_state"),
     ("globals", "homa/globals.allow", "homa_old  gone since\n", "homa_old is no writable"),
 ]
