@@ -12,6 +12,8 @@
 5. When UML dies, so do the host processes that carry the guest's programs.
    Without this they would go on, untraced: with the guest's next system call
    carried out by the HOST (a guest's "kill -9 -1" ends every process there is).
+6. A halting UML before 6.16 kills the host process of each guest process; one
+   that was just being made has the number -1, which means every process.
 """
 
 from __future__ import annotations
@@ -67,6 +69,9 @@ XSTATE_NEW = """\
 SKAS = "arch/um/os-Linux/skas/process.c"
 EXITKILL_NEW = "(void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)) < 0) {"
 
+KILL_OLD = "void os_kill_ptraced_process(int pid, int reap_child)\n{\n"
+KILL_NEW = KILL_OLD + "\tif (pid <= 0)\n\t\treturn;\n"
+
 # (file, text to find, text to put there)
 EDITS = (
     ("arch/um/include/linux/time-internal.h",
@@ -82,6 +87,7 @@ EDITS_BEFORE_6_16 = (
     ("arch/x86/um/os-Linux/registers.c", "#include <errno.h>\n",
      "#include <errno.h>\n#include <string.h>\n"),
     ("arch/x86/um/os-Linux/registers.c", XSTATE_OLD, XSTATE_NEW),
+    ("arch/um/os-Linux/process.c", KILL_OLD, KILL_NEW),
 )
 EDITS_BEFORE_6_12 = (
     (SKAS, "\t\t   (void *)PTRACE_O_TRACESYSGOOD) < 0) {", "\t\t  " + EXITKILL_NEW),
