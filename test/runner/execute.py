@@ -49,6 +49,20 @@ def end(process: subprocess.Popen) -> None:
     process.wait()
 
 
+def known_seconds() -> dict[str, float]:
+    """Return how long jobs took in earlier runs."""
+    path = OUT / "seconds.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write_seconds(measured: dict[str, float]) -> None:
+    """Add the times of this run; another run may have added its own meanwhile."""
+    path = OUT / "seconds.json"
+    merged = path.with_suffix(f".{os.getpid()}")
+    merged.write_text(json.dumps({**known_seconds(), **measured}, indent=1, sort_keys=True))
+    merged.replace(path)
+
+
 def clock(seconds: float) -> str:
     """Format a duration as minutes and seconds."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
@@ -119,10 +133,8 @@ class Runner:
     """Runs a list of jobs; results has how each ended."""
 
     def __init__(self, jobs: list[Job], slots: int) -> None:
-        self.seconds_file = OUT / "seconds.json"
-        self.known: dict[str, float] = {}
-        if self.seconds_file.exists():
-            self.known = json.loads(self.seconds_file.read_text())
+        self.known = known_seconds()
+        self.measured: dict[str, float] = {}
         self.pending = sorted(jobs, key=self.expected, reverse=True)
         self.running: list[Running] = []
         self.results: list[Result] = []
@@ -150,7 +162,7 @@ class Runner:
             for process in [running.process for running in self.running] + \
                     [self.kernels.process] * bool(self.kernels.process):
                 end(process)
-            self.seconds_file.write_text(json.dumps(self.known, indent=1, sort_keys=True))
+            write_seconds(self.measured)
         return self.results
 
     def refuse(self) -> None:
@@ -191,7 +203,7 @@ class Runner:
         text = running.job.log.read_text(errors="replace")
         result = Result(running.job, count.count(running.job.kind, text, status), spent, why)
         if not result.count.failed:
-            self.known[running.job.label] = round(spent, 1)
+            self.measured[running.job.label] = round(spent, 1)
         self.note(result)
 
     def note(self, result: Result) -> None:
