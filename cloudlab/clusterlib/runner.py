@@ -163,7 +163,8 @@ def prepare(cluster, protocols: list, folder: Path) -> None:
     running = cluster.prepare("homa" in protocols, folder / "prepare.log")
     try:
         while running.poll() is None:
-            progress.show(f"preparing kernel and module: {last_line(running.log)}", 0)
+            said = last_line(running.log)
+            progress.show("preparing kernel and module" + (f": {said}" if said else ""), 0)
             time.sleep(0.1)
     finally:
         running.stop()
