@@ -38,9 +38,12 @@ static void af_close(struct sock *sk, long timeout)
 	sk_common_release(sk);
 }
 
-/* Required by sk_common_release(); homa_sock_shutdown() has done it. */
+/* Called by sk_common_release(). After af_close() there is nothing to do, but
+ * a socket whose creation was refused late (cgroup BPF) comes here only.
+ */
 static void af_unhash(struct sock *sk)
 {
+	homa_sock_unhash(homa_sk(sk));
 }
 
 static int af_pre_connect(struct sock *sk, struct sockaddr_unsized *addr,

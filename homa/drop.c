@@ -42,6 +42,21 @@ static enum skb_drop_reason drop_reason(enum homa_drop why)
 }
 
 /**
+ * homa_drop_data() - drop part of a received packet
+ * @hn: host that received it
+ * @skb: some of the packet's data, without a header
+ * @why: the reason
+ *
+ * Context: any.
+ */
+void homa_drop_data(struct homa_net *hn, struct sk_buff *skb,
+		    enum homa_drop why)
+{
+	drop_count(hn, why);
+	kfree_skb_reason(skb, drop_reason(why));
+}
+
+/**
  * homa_drop() - drop a received packet
  * @hn: host that received it
  * @skb: the packet, beginning with its Homa header

@@ -47,6 +47,8 @@ enum homa_drop {
 
 #undef X
 
+void homa_drop_data(struct homa_net *hn, struct sk_buff *skb,
+		    enum homa_drop why);
 void homa_drop(struct homa_net *hn, struct sk_buff *skb, enum homa_drop why);
 
 #endif /* _HOMA_DROP_H */

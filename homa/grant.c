@@ -5,11 +5,17 @@
  *	active = the first max_overcommit of them
  *	window = sysctl window, or max_incoming / (number of active + 1)
  *	granted(message) = received + window, for active messages only
+ *	incoming = bytes granted and not received, of all messages that need
+ *		   grants; not what the sender chose to send without
  *
  * Each arriving packet of such a message moves it forward in the tree and
- * then gives every active message what it is due, if that is worth a packet.
- * So at most max_incoming bytes are on their way because of grants, whatever
- * the number of senders, and a short message overtakes long ones at once.
+ * then gives every active message what it is due, if that is worth a packet
+ * and incoming stays within max_incoming. So a short message overtakes long
+ * ones at once, and no number of senders can overrun this host by grants.
+ *
+ * Nothing waits for ever: if a grant is not given for want of room, then there
+ * are bytes on their way; when they arrive, or when their RPC ends since they
+ * do not, all active messages are looked at again.
  */
 #include <kunit/visibility.h>
 
@@ -44,7 +50,6 @@ static void grant_erase(struct homa_net *hn, struct homa_rpc *rpc)
 static void grant_insert(struct homa_net *hn, struct homa_rpc *rpc)
 {
 	lockdep_assert_held(&hn->grants.lock);
-	rpc->grant_left = rpc->in.left;
 	rb_add_cached(&rpc->grant_node, &hn->grants.tree, grant_before);
 	hn->grants.count++;
 	if (hn->grants.count > READ_ONCE(hn->sysctl.max_grantable_rpcs))
@@ -55,55 +60,79 @@ static u32 grant_window(const struct homa_net *hn, int active)
 {
 	u32 window = READ_ONCE(hn->sysctl.window);
 
-	return window ? window :
-			READ_ONCE(hn->sysctl.max_incoming) / (active + 1);
+	if (!window)
+		window = READ_ONCE(hn->sysctl.max_incoming) / (active + 1);
+	return max(window, 1u);
+}
+
+/* Brings a message's share of the incoming bytes up to date. */
+static void grant_account(struct homa_net *hn, struct homa_rpc *rpc)
+{
+	u32 received = max(rpc->in.length - rpc->grant_left, rpc->in.unsched);
+	u32 incoming = 0;
+
+	lockdep_assert_held(&hn->grants.lock);
+	if (rpc->in.granted > received)
+		incoming = rpc->in.granted - received;
+	hn->grants.incoming += (s64)incoming - rpc->grant_incoming;
+	rpc->grant_incoming = incoming;
 }
 
 /* Raises what one active message is granted; false if it is not worth it. */
-static bool grant_raise(struct homa_rpc *rpc, u32 window,
+static bool grant_raise(struct homa_net *hn, struct homa_rpc *rpc, u32 window,
 			struct homa_grant *grant)
 {
+	s64 max_incoming = READ_ONCE(hn->sysctl.max_incoming);
+	s64 room = max_incoming - hn->grants.incoming;
 	struct homa_msgin *in = &rpc->in;
-	u32 offset = min_t(u32, in->length,
-			   in->length - rpc->grant_left + window);
+	s64 offset, worth;
 
-	if (offset <= in->granted)
+	offset = (s64)in->length - rpc->grant_left + window;
+	offset = min3(offset, (s64)in->length, in->granted + room);
+	worth = min3((s64)window, max_incoming, (s64)GRANT_MIN_INCREMENT);
+	if (offset <= in->granted ||
+	    (offset < in->length && offset - in->granted < worth))
 		return false;
-	if (offset != in->length &&
-	    offset - in->granted < min_t(u32, window, GRANT_MIN_INCREMENT))
-		return false;
+	grant->rpc = rpc;
 	grant->increment = offset - in->granted;
 	grant->offset = offset;
 	WRITE_ONCE(in->granted, offset);
+	grant_account(hn, rpc);
 	return true;
 }
 
-/* Gives all active messages what they are due. */
+/* Gives all active messages what they are due. A message that gets its last
+ * grant makes room for the next one.
+ */
 static void grant_pass(struct homa_net *hn, struct homa_grant_batch *batch)
 {
 	int active = min3(hn->grants.count, HOMA_MAX_GRANTS,
 			  READ_ONCE(hn->sysctl.max_overcommit));
 	struct rb_node *node = rb_first_cached(&hn->grants.tree);
 	u32 window = grant_window(hn, active);
-	int rank;
+	int rank = 0;
 
 	lockdep_assert_held(&hn->grants.lock);
 	homa_metric_inc(hn, grant_check_calls);
-	for (rank = 0; rank < active; rank++) {
+	while (node && rank < active) {
 		struct homa_rpc *rpc = rb_entry(node, struct homa_rpc,
 						grant_node);
-		struct homa_grant *grant = &batch->grants[batch->count];
 
+		if (batch->count == HOMA_MAX_GRANTS) {
+			tasklet_schedule(&hn->grants.tasklet);
+			break;
+		}
 		node = rb_next(node);
-		if (!grant_raise(rpc, window, grant))
-			continue;
-		grant->prio = homa_prio_sched(hn, rank, active);
-		rpc->in.prio = grant->prio;
-		grant->rpc = rpc;
-		homa_rpc_get(rpc);
-		batch->count++;
+		if (grant_raise(hn, rpc, window,
+				&batch->grants[batch->count])) {
+			batch->grants[batch->count++].prio =
+				homa_prio_sched(hn, rank, active);
+			homa_rpc_get(rpc);
+		}
 		if (rpc->in.granted == rpc->in.length)
 			grant_erase(hn, rpc);
+		else
+			rank++;
 	}
 }
 
@@ -119,13 +148,15 @@ void homa_grant_update(struct homa_rpc *rpc, struct homa_grant_batch *batch)
 	struct homa_net *hn = rpc->hn;
 
 	lockdep_assert_held(&rpc->lock);
-	if (READ_ONCE(rpc->in.granted) == rpc->in.length)
+	if (!rpc->in.scheduled)
 		return;
 	spin_lock(&hn->grants.lock);
 	if (!RB_EMPTY_NODE(&rpc->grant_node))
 		grant_erase(hn, rpc);
+	rpc->grant_left = rpc->in.left;
 	if (rpc->in.left && rpc->in.granted < rpc->in.length)
 		grant_insert(hn, rpc);
+	grant_account(hn, rpc);
 	grant_pass(hn, batch);
 	spin_unlock(&hn->grants.lock);
 }
@@ -142,12 +173,15 @@ void homa_grant_remove(struct homa_rpc *rpc)
 	struct homa_net *hn = rpc->hn;
 
 	lockdep_assert_held(&rpc->lock);
+	if (!rpc->in.scheduled)
+		return;
 	spin_lock(&hn->grants.lock);
-	if (!RB_EMPTY_NODE(&rpc->grant_node)) {
+	if (!RB_EMPTY_NODE(&rpc->grant_node))
 		grant_erase(hn, rpc);
-		if (hn->grants.count)
-			tasklet_schedule(&hn->grants.tasklet);
-	}
+	hn->grants.incoming -= rpc->grant_incoming;
+	rpc->grant_incoming = 0;
+	if (hn->grants.count)
+		tasklet_schedule(&hn->grants.tasklet);
 	spin_unlock(&hn->grants.lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_grant_remove);

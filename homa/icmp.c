@@ -17,6 +17,7 @@
 #include <linux/icmpv6.h>
 #include <linux/slab.h>
 #include <net/ip6_route.h>
+#include <net/ndisc.h>
 #include <net/route.h>
 
 #include "icmp.h"
@@ -61,16 +62,47 @@ static void icmp_abort(struct homa_sock *hsk, const struct icmp_error *e)
 	kfree(rpcs);
 }
 
-/* Finds the socket that sent the quoted packet. */
-static int icmp_apply(struct net *net, const struct homa_common_hdr *h,
-		      struct icmp_error *e, bool ipv4)
+/* Does the quoted packet belong to an RPC of ours? If too little of it is quoted
+ * to tell, the error is not enough to end anything at once.
+ */
+static bool icmp_believe(struct homa_sock *hsk, struct sk_buff *skb, int offset,
+			 struct icmp_error *e)
 {
-	struct homa_sock *hsk;
+	const struct homa_common_hdr *h;
+	struct homa_rpc *rpc;
 
-	hsk = homa_sock_find(homa_net(net), ntohs(h->sport), ipv4);
-	if (!hsk)
-		return -ENOENT;
-	icmp_abort(hsk, e);
+	if (!pskb_may_pull(skb, offset + sizeof(*h))) {
+		e->soft = true;
+		return true;
+	}
+	h = (const struct homa_common_hdr *)(skb->data + offset);
+	rpc = homa_rpc_find(hsk, &e->daddr, h->dport,
+			    be64_to_cpu(h->sender_id));
+	if (rpc)
+		homa_rpc_put(rpc);
+	return rpc;
+}
+
+/* Finds the socket that sent the quoted packet. */
+static struct homa_sock *icmp_sock(struct sk_buff *skb, int offset, bool ipv4)
+{
+	const struct homa_common_hdr *h;
+
+	h = (const struct homa_common_hdr *)(skb->data + offset);
+	return homa_sock_find(homa_net(dev_net(skb->dev)), ntohs(h->sport),
+			      ipv4);
+}
+
+static int icmp_apply(struct sk_buff *skb, int offset, struct homa_sock *hsk,
+		      struct icmp_error *e)
+{
+	const struct homa_common_hdr *h;
+
+	h = (const struct homa_common_hdr *)(skb->data + offset);
+	if (e->error == -ENOTCONN)
+		e->dport = h->dport;
+	if (icmp_believe(hsk, skb, offset, e))
+		icmp_abort(hsk, e);
 	return 0;
 }
 
@@ -86,24 +118,27 @@ int homa_icmp_v4(struct sk_buff *skb, u32 info)
 {
 	const struct iphdr *iph = (const struct iphdr *)skb->data;
 	const struct icmphdr *icmp = icmp_hdr(skb);
-	struct net *net = dev_net(skb->dev);
-	struct homa_common_hdr *h;
+	int offset = iph->ihl * 4;
+	struct homa_sock *hsk;
 	struct icmp_error e = {};
 
-	h = (struct homa_common_hdr *)(skb->data + iph->ihl * 4);
+	hsk = icmp_sock(skb, offset, true);
+	if (!hsk)
+		return -ENOENT;
+	if (icmp->type == ICMP_REDIRECT)
+		ipv4_sk_redirect(skb, homa_sock_sk(hsk));
 	if (icmp->type != ICMP_DEST_UNREACH)
 		return 0;
 	ipv6_addr_set_v4mapped(iph->daddr, &e.daddr);
 	switch (icmp->code) {
 	case ICMP_PORT_UNREACH:
-		e.dport = h->dport;
 		e.error = -ENOTCONN;
 		break;
 	case ICMP_PROT_UNREACH:
 		e.error = -EPROTONOSUPPORT;
 		break;
 	case ICMP_FRAG_NEEDED:
-		ipv4_update_pmtu(skb, net, info, 0, IPPROTO_HOMA);
+		ipv4_sk_update_pmtu(skb, homa_sock_sk(hsk), info);
 		return 0;
 	case ICMP_SR_FAILED:
 		return 0;
@@ -111,7 +146,7 @@ int homa_icmp_v4(struct sk_buff *skb, u32 info)
 		e.error = -EHOSTUNREACH;
 		e.soft = true;
 	}
-	return icmp_apply(net, h, &e, true);
+	return icmp_apply(skb, offset, hsk, &e);
 }
 
 /**
@@ -130,21 +165,21 @@ int homa_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 		 u8 code, int offset, __be32 info)
 {
 	const struct ipv6hdr *iph = (const struct ipv6hdr *)skb->data;
-	struct homa_common_hdr *h =
-		(struct homa_common_hdr *)(skb->data + offset);
-	struct net *net = dev_net(skb->dev);
 	struct icmp_error e = { .daddr = iph->daddr };
+	struct homa_sock *hsk;
 
-	if (type == ICMPV6_PKT_TOOBIG) {
-		ip6_update_pmtu(skb, net, info, skb->dev->ifindex, 0,
-				sock_net_uid(net, NULL));
-		return 0;
-	}
 	if (!pskb_may_pull(skb, offset + 4))
 		return 0;
-	h = (struct homa_common_hdr *)(skb->data + offset);
+	hsk = icmp_sock(skb, offset, false);
+	if (!hsk)
+		return -ENOENT;
+	if (type == ICMPV6_PKT_TOOBIG) {
+		ip6_sk_update_pmtu(skb, homa_sock_sk(hsk), info);
+		return 0;
+	}
+	if (type == NDISC_REDIRECT)
+		ip6_sk_redirect(skb, homa_sock_sk(hsk));
 	if (type == ICMPV6_DEST_UNREACH && code == ICMPV6_PORT_UNREACH) {
-		e.dport = h->dport;
 		e.error = -ENOTCONN;
 	} else if (type == ICMPV6_PARAMPROB && code == ICMPV6_UNK_NEXTHDR) {
 		e.error = -EPROTONOSUPPORT;
@@ -154,5 +189,5 @@ int homa_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 	} else {
 		return 0;
 	}
-	return icmp_apply(net, h, &e, false);
+	return icmp_apply(skb, offset, hsk, &e);
 }

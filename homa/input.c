@@ -10,6 +10,7 @@
  * for each type; they say what became of the packet, and each packet that is
  * dropped is counted under its reason.
  */
+#include <linux/filter.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
 #include <net/icmp.h>
@@ -88,6 +89,40 @@ static u32 data_offset(const struct homa_data_hdr *h)
 	return ntohl(h->offset);
 }
 
+/* Size of {offset, data} in a packet that holds several segments, because
+ * the device that sent it would segment and nobody has yet; 0: it does not.
+ */
+static u32 data_stride(const struct homa_rx *rx)
+{
+	if (rx->h->doff != HOMA_DOFF_SEGMENTS || !skb_is_gso(rx->skb))
+		return 0;
+	return skb_shinfo(rx->skb)->gso_size;
+}
+
+/* Checks that each segment lies within the message. */
+static enum homa_drop data_check_segments(const struct homa_rx *rx, u32 length,
+					  u32 stride)
+{
+	u32 at = sizeof(struct homa_data_hdr) - sizeof(__be32);
+	u32 size = rx->skb->len;
+
+	if (stride <= sizeof(__be32))
+		return HOMA_DROP_LENGTH;
+	for (; at < size; at += stride) {
+		u32 offset, n = min(stride, size - at);
+		__be32 word;
+
+		if (n <= sizeof(word) ||
+		    skb_copy_bits(rx->skb, at, &word, sizeof(word)))
+			return HOMA_DROP_LENGTH;
+		offset = ntohl(word);
+		n -= sizeof(word);
+		if (offset >= length || n > length - offset)
+			return HOMA_DROP_OFFSET;
+	}
+	return HOMA_CONSUMED;
+}
+
 static enum homa_drop data_check(const struct homa_rx *rx)
 {
 	const struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
@@ -97,6 +132,8 @@ static enum homa_drop data_check(const struct homa_rx *rx)
 
 	if (!length || length > HOMA_MAX_MESSAGE_LENGTH || !size)
 		return HOMA_DROP_LENGTH;
+	if (data_stride(rx))
+		return data_check_segments(rx, length, data_stride(rx));
 	if (offset >= length || size > length - offset)
 		return HOMA_DROP_OFFSET;
 	return HOMA_CONSUMED;
@@ -158,7 +195,37 @@ static void data_start_response(struct homa_rpc *rpc, u32 length, u32 incoming)
 	homa_msgin_start(rpc, length, incoming);
 }
 
-static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
+/* Takes in each segment as a packet of its own. */
+static enum homa_drop data_add_segments(struct homa_rx *rx,
+					struct homa_rpc *rpc, u32 stride)
+{
+	bool retransmit = ((struct homa_data_hdr *)rx->h)->retransmit;
+	u32 at = sizeof(struct homa_data_hdr);
+	u32 size = rx->skb->len;
+
+	for (; at < size; at += stride) {
+		u32 n = min_t(u32, stride - sizeof(__be32), size - at);
+		struct sk_buff *seg = alloc_skb(n, GFP_ATOMIC | __GFP_NOWARN);
+		enum homa_drop drop;
+		__be32 word;
+
+		if (!seg)
+			return HOMA_DROP_NO_MEMORY;
+		if (skb_copy_bits(rx->skb, at - sizeof(word), &word,
+				  sizeof(word)) ||
+		    skb_copy_bits(rx->skb, at, skb_put(seg, n), n)) {
+			kfree_skb(seg);
+			return HOMA_DROP_NO_MEMORY;
+		}
+		drop = homa_msgin_add(rpc, seg, ntohl(word), n, retransmit);
+		if (drop != HOMA_ACCEPTED)
+			homa_drop_data(rx->hn, seg, drop);
+	}
+	return HOMA_CONSUMED;
+}
+
+/* Takes in the data of a packet, which then belongs to the message. */
+static enum homa_drop data_add_whole(struct homa_rx *rx, struct homa_rpc *rpc)
 {
 	struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
 	u32 length = rx->skb->len - sizeof(*h);
@@ -166,23 +233,36 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 	bool retransmit = h->retransmit;
 	enum homa_drop drop;
 
-	if (ntohl(h->message_length) != rpc->in.length)
-		return HOMA_DROP_LENGTH;
-	homa_timer_heard(rpc);
-	data_check_cutoffs(rx, rpc, h->cutoff_version);
 	__skb_pull(rx->skb, sizeof(*h));
 	drop = homa_msgin_add(rpc, rx->skb, offset, length, retransmit);
-	if (drop != HOMA_ACCEPTED) {
+	if (drop != HOMA_ACCEPTED)
 		__skb_push(rx->skb, sizeof(*h));
+	return drop;
+}
+
+static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
+{
+	struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
+	u32 stride = data_stride(rx);
+	enum homa_drop drop;
+
+	if (ntohl(h->message_length) != rpc->in.length)
+		return HOMA_DROP_LENGTH;
+	data_check_cutoffs(rx, rpc, h->cutoff_version);
+	drop = stride ? data_add_segments(rx, rpc, stride) :
+			data_add_whole(rx, rpc);
+	if (drop != HOMA_DROP_LIMIT)	/* or it would never time out */
+		homa_timer_heard(rpc);
+	if (!homa_msgin_complete(&rpc->in))
 		homa_timer_wait(rpc);
+	if (drop != HOMA_ACCEPTED && drop != HOMA_CONSUMED)
 		return drop;
-	}
 	homa_grant_update(rpc, &rx->grants);
-	if (homa_msgin_complete(&rpc->in))
+	if (homa_msgin_complete(&rpc->in)) {
+		homa_timer_cancel(rpc);
 		homa_rpc_ready(rpc);
-	else
-		homa_timer_wait(rpc);
-	return HOMA_ACCEPTED;
+	}
+	return drop;
 }
 
 static enum homa_drop data_known(struct homa_rx *rx, struct homa_rpc *rpc)
@@ -196,25 +276,39 @@ static enum homa_drop data_known(struct homa_rx *rx, struct homa_rpc *rpc)
 	else if (rpc->state == HOMA_INCOMING && rpc->in.length < 0)
 		homa_msgin_start(rpc, ntohl(h->message_length),
 				 ntohl(h->incoming));
-	if (rpc->state != HOMA_INCOMING)
+	if (rpc->state != HOMA_INCOMING || homa_msgin_complete(&rpc->in))
 		return h->retransmit ? HOMA_DROP_RESENT_DUPLICATE :
 				       HOMA_DROP_DUPLICATE;
 	return data_add(rx, rpc);
 }
 
+/* Another core has just made the RPC that this packet is for, too. */
+static enum homa_drop data_second(struct homa_rx *rx)
+{
+	enum homa_drop drop = HOMA_DROP_DUPLICATE;
+	struct homa_rpc *rpc;
+
+	rpc = homa_rpc_find(rx->hsk, &rx->path.daddr, rx->path.dport,
+			    rx->path.id);
+	if (!rpc)
+		return drop;
+	spin_lock(&rpc->lock);
+	if (rpc->state != HOMA_DEAD)
+		drop = data_known(rx, rpc);
+	spin_unlock(&rpc->lock);
+	homa_rpc_put(rpc);
+	return drop;
+}
+
 /* First packet of a request: makes the server RPC. */
 static enum homa_drop data_unknown(struct homa_rx *rx)
 {
+	enum homa_drop drop = HOMA_DROP_CANT_CREATE;
 	struct homa_rpc *rpc;
-	enum homa_drop drop;
 	int err;
 
 	if (homa_id_is_client(rx->path.id))
 		return HOMA_DROP_UNKNOWN_RPC;
-	if (homa_tomb_find(rx->hn, &(struct homa_rpc_key){
-				.addr = rx->path.daddr, .id = rx->path.id },
-			   rx->path.dport))
-		return HOMA_DROP_EXECUTED;
 	if (!smp_load_acquire(&rx->hsk->rcvbuf))	/* see msgin_reserve() */
 		return HOMA_DROP_CANT_CREATE;
 	rpc = homa_rpc_alloc(rx->hsk, &rx->peer, rx->path.dport, rx->path.id,
@@ -227,14 +321,14 @@ static enum homa_drop data_unknown(struct homa_rx *rx)
 	err = homa_rpc_publish(rpc);
 	if (!err)
 		drop = data_known(rx, rpc);
-	else if (err == -EEXIST)
-		drop = HOMA_DROP_DUPLICATE;	/* another core was faster */
-	else if (err == -ENOBUFS)
-		drop = HOMA_DROP_LIMIT;
-	else
-		drop = HOMA_DROP_CANT_CREATE;
 	spin_unlock(&rpc->lock);
 	homa_rpc_put(rpc);
+	if (err == -EEXIST)
+		return data_second(rx);
+	if (err == -EALREADY)
+		return HOMA_DROP_EXECUTED;
+	if (err == -ENOBUFS)
+		return HOMA_DROP_LIMIT;
 	return drop;
 }
 
@@ -297,12 +391,14 @@ static enum homa_drop resend_unknown(struct homa_rx *rx)
 
 /* The peer does not have the RPC. A client begins again: the server never
  * got the request, or it would remember it (see tomb.c). A server's client
- * is gone.
+ * is gone; but what the application is working on goes on.
  */
 static enum homa_drop unknown_known(struct homa_rx *rx, struct homa_rpc *rpc)
 {
 	tt_event(rx->hn, UNKNOWN_RCVD, rx_trace_id(rx), rx_trace_peer(rx));
-	if (rpc->state != HOMA_OUTGOING)
+	if (rpc->state != HOMA_OUTGOING &&
+	    (homa_is_client(rpc) || rpc->state != HOMA_INCOMING ||
+	     homa_msgin_complete(&rpc->in)))
 		return HOMA_DROP_STATE;
 	if (!homa_is_client(rpc)) {
 		homa_metric_inc(rx->hn, server_rpcs_unknown);
@@ -505,6 +601,18 @@ static void rx_unreachable(struct sk_buff *skb)
 		icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH, 0);
 }
 
+/* A socket that is bound to a device receives only from there. */
+static bool rx_device_fits(const struct homa_rx *rx, struct homa_sock *hsk,
+			   bool ipv4)
+{
+	int bound = READ_ONCE(hsk->inet.sk.sk_bound_dev_if);
+	struct sk_buff *skb = rx->skb;
+
+	return inet_sk_bound_dev_eq(rx->hn->net, bound,
+				    ipv4 ? inet_iif(skb) : inet6_iif(skb),
+				    ipv4 ? inet_sdif(skb) : inet6_sdif(skb));
+}
+
 /* Finds the socket, with a reference, if it wants such a packet. */
 static enum homa_drop rx_find_socket(struct homa_rx *rx)
 {
@@ -513,7 +621,7 @@ static enum homa_drop rx_find_socket(struct homa_rx *rx)
 	struct sock *sk;
 
 	hsk = homa_sock_find(rx->hn, ntohs(rx->h->dport), ipv4);
-	if (!hsk || (!homa_id_is_client(rx->path.id) &&
+	if (!hsk || !rx_device_fits(rx, hsk, ipv4) || (!homa_id_is_client(rx->path.id) &&
 		     !READ_ONCE(hsk->is_server)))
 		return HOMA_DROP_NO_SOCKET;
 	sk = homa_sock_sk(hsk);
@@ -523,6 +631,11 @@ static enum homa_drop rx_find_socket(struct homa_rx *rx)
 	if (ipv4 ? !xfrm4_policy_check(sk, XFRM_POLICY_IN, rx->skb) :
 		   !xfrm6_policy_check(sk, XFRM_POLICY_IN, rx->skb))
 		return HOMA_DROP_POLICY;
+
+	/* A filter may refuse the packet, but not shorten it. */
+	if (sk_filter_trim_cap(sk, rx->skb, rx->skb->len))
+		return HOMA_DROP_POLICY;
+	rx->h = (struct homa_common_hdr *)rx->skb->data;
 	return HOMA_CONSUMED;
 }
 

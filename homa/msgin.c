@@ -13,6 +13,7 @@
  * data is dropped until there is room, and then asked for again.
  */
 #include <kunit/visibility.h>
+#include <linux/netfilter.h>
 #include <linux/slab.h>
 
 #include "grant.h"
@@ -76,6 +77,13 @@ static void msgin_await_room(struct homa_rpc *rpc)
 	spin_unlock(&hsk->lock);
 }
 
+static void msgin_stop_waiting(struct homa_rpc *rpc)
+{
+	spin_lock(&rpc->hsk->lock);
+	list_del_init(&rpc->buf_links);
+	spin_unlock(&rpc->hsk->lock);
+}
+
 static void msgin_count_start(struct homa_rpc *rpc, u32 length)
 {
 	struct homa_net *hn = rpc->hn;
@@ -107,12 +115,19 @@ void homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming)
 	lockdep_assert_held(&rpc->lock);
 	in->length = length;
 	in->left = length;
-	in->granted = min(incoming, length);
+	in->unsched = min(incoming, length);
+	in->granted = in->unsched;
+	in->scheduled = in->granted < length;
 	msgin_count_start(rpc, length);
 	tt_event(rpc->hn, MSG_NEW, homa_trace_id(rpc), homa_trace_peer(rpc),
 		 in->granted, length);
-	if (!msgin_reserve(rpc))
-		msgin_await_room(rpc);
+	if (msgin_reserve(rpc))
+		return;
+	msgin_await_room(rpc);
+
+	/* Room may have appeared before anybody knew that we wait. */
+	if (msgin_reserve(rpc))
+		msgin_stop_waiting(rpc);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_start);
 
@@ -213,6 +228,20 @@ static void msgin_count_data(struct homa_rpc *rpc, u32 fresh)
 	}
 }
 
+/* May packets occupy this much more memory? Bounded for a message, and for a
+ * socket by a multiple of its receive region.
+ */
+static bool msgin_has_room(struct homa_rpc *rpc, u32 truesize)
+{
+	u64 region = (u64)rpc->hsk->rcvbuf->num_bpages << HOMA_BPAGE_SHIFT;
+	u32 length = rpc->in.length;
+
+	return rpc->in.truesize + truesize <=
+	       MSGIN_TRUESIZE_BASE + MSGIN_TRUESIZE_FACTOR * length &&
+	       atomic_long_read(&rpc->hsk->rx_mem) + truesize <=
+	       MSGIN_TRUESIZE_FACTOR * region;
+}
+
 /**
  * homa_msgin_add() - take in a DATA packet
  * @rpc: RPC whose incoming message has started
@@ -235,8 +264,7 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 		homa_metric_add(rpc->hn, dropped_data_no_bufs, length);
 		return HOMA_DROP_NO_BUFFERS;
 	}
-	if (in->truesize + skb->truesize >
-	    MSGIN_TRUESIZE_BASE + MSGIN_TRUESIZE_FACTOR * (u32)in->length)
+	if (!msgin_has_room(rpc, skb->truesize))
 		return HOMA_DROP_LIMIT;
 	fresh = msgin_note(rpc, offset, offset + length);
 	if (fresh < 0)
@@ -251,7 +279,13 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 		homa_metric_inc(rpc->hn, resent_packets_used);
 	msgin_count_data(rpc, fresh);
 	*homa_rx_cb(skb) = (struct homa_rx_cb){ offset, length };
+
+	/* What the packet met on its way must not have to wait for us. */
+	nf_reset_ct(skb);
+	skb_ext_reset(skb);
+	skb_dst_drop(skb);
 	in->truesize += skb->truesize;
+	atomic_long_add(skb->truesize, &rpc->hsk->rx_mem);
 	__skb_queue_tail(&in->queue, skb);
 	tt_event(rpc->hn, DATA_RCVD, homa_trace_id(rpc), homa_trace_peer(rpc),
 		 offset, length);
@@ -267,7 +301,7 @@ EXPORT_SYMBOL_IF_KUNIT(homa_msgin_add);
  * @rpc: RPC
  * @txq: packets to be sent are appended here
  *
- * If nothing is missing but grants, BUSY says that this host lives.
+ * If nothing is missing but grants or room, BUSY says that this host lives.
  *
  * Context: rpc->lock held.
  */
@@ -279,15 +313,23 @@ void homa_msgin_request_missing(struct homa_rpc *rpc,
 	struct homa_msgin *in = &rpc->in;
 	u32 granted = READ_ONCE(in->granted);
 	struct homa_gap *gap;
+	int n = 0;
 
 	lockdep_assert_held(&rpc->lock);
 	if (in->length < 0) {
 		homa_output_resend(rpc, 0, HOMA_RESEND_ALL, prio, txq);
 		return;
 	}
-	list_for_each_entry(gap, &in->gaps, links)
+	if (!in->has_bpages) {
+		homa_output_control(rpc, HOMA_BUSY, &busy, sizeof(busy), txq);
+		return;
+	}
+	list_for_each_entry(gap, &in->gaps, links) {
+		if (++n == HOMA_MAX_RESENDS)	/* no sender remembers more */
+			return;
 		homa_output_resend(rpc, gap->start, gap->end - gap->start,
 				   prio, txq);
+	}
 	if (in->end < granted)
 		homa_output_resend(rpc, in->end, granted - in->end, prio, txq);
 	else if (list_empty(&in->gaps))
@@ -342,8 +384,10 @@ int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue)
 	tt_event(rpc->hn, COPY_OUT_DONE, 0, rpc->in.length,
 		 homa_trace_id(rpc));
 	homa_metric_add(rpc->hn, skb_frees, count);
-	while ((skb = __skb_dequeue(queue)))
+	while ((skb = __skb_dequeue(queue))) {
+		atomic_long_sub(skb->truesize, &rpc->hsk->rx_mem);
 		consume_skb(skb);
+	}
 	tt_event(rpc->hn, SKBS_FREED, count, homa_trace_id(rpc));
 	return err;
 }
@@ -375,7 +419,8 @@ void homa_msgin_serve_waiters(struct homa_sock *hsk)
 	bool served = true;
 
 	__skb_queue_head_init(&txq);
-	while (served && !list_empty_careful(&hsk->buf_waiters)) {
+	while (served && !READ_ONCE(hsk->shutdown) &&
+	       !list_empty_careful(&hsk->buf_waiters)) {
 		rpc = first_buf_waiter(hsk);
 		if (!rpc)
 			break;
@@ -383,9 +428,7 @@ void homa_msgin_serve_waiters(struct homa_sock *hsk)
 		if (rpc->state == HOMA_INCOMING && !rpc->in.has_bpages)
 			served = msgin_reserve(rpc);
 		if (rpc->in.has_bpages) {
-			spin_lock(&hsk->lock);
-			list_del_init(&rpc->buf_links);
-			spin_unlock(&hsk->lock);
+			msgin_stop_waiting(rpc);
 			homa_timer_heard(rpc);
 			homa_timer_wait(rpc);
 			homa_output_resend(rpc, 0, HOMA_RESEND_ALL,
@@ -409,9 +452,12 @@ void homa_msgin_free(struct homa_rpc *rpc)
 {
 	struct homa_msgin *in = &rpc->in;
 	struct homa_gap *gap, *tmp;
+	struct sk_buff *skb;
 
 	list_for_each_entry_safe(gap, tmp, &in->gaps, links)
 		gap_remove(rpc, gap);
+	skb_queue_walk(&in->queue, skb)
+		atomic_long_sub(skb->truesize, &rpc->hsk->rx_mem);
 	__skb_queue_purge(&in->queue);
 	if (!in->num_bpages)
 		return;

@@ -49,7 +49,8 @@ static inline struct homa_rx_cb *homa_rx_cb(struct sk_buff *skb)
  * @end: all bytes before this one have arrived, but for the gaps
  * @granted: bytes that the sender may send; under homa_grants.lock while the
  *	message is in homa_grants.tree
- * @prio: priority in the last grant
+ * @unsched: bytes that the sender sends without grants
+ * @scheduled: the message has needed grants; constant once it has begun
  * @num_gaps: entries in @gaps
  * @gaps: struct homa_gap, ascending
  * @queue: packets, headers pulled, in order of arrival
@@ -63,7 +64,8 @@ struct homa_msgin {
 	u32 left;
 	u32 end;
 	u32 granted;
-	u8 prio;
+	u32 unsched;
+	bool scheduled;
 	u16 num_gaps;
 	struct list_head gaps;
 	struct sk_buff_head queue;

@@ -74,7 +74,8 @@ int homa_msgout_fill(struct homa_msgout *out, struct homa_sock *hsk,
 	struct page_frag *pf = &current->task_frag;
 	u32 done = 0;
 
-	out->charged = length + max_pieces * sizeof(*out->pieces);
+	out->charged = length + max_pieces * sizeof(*out->pieces) +
+		       sizeof(struct homa_rpc);
 	atomic_add(out->charged, &hsk->tx_mem);
 	out->pieces = kvmalloc_array(max_pieces, sizeof(*out->pieces),
 				     GFP_KERNEL_ACCOUNT);
@@ -276,8 +277,10 @@ void homa_msgout_pump(struct homa_rpc *rpc, bool paced,
 			n = msgout_pump_resend(rpc, txq);
 		else
 			n = msgout_pump_new(rpc, txq);
-		if (n <= 0)
+		if (n <= 0) {
+			rpc->soft_error = n;
 			break;
+		}
 	}
 	homa_pacer_remove(rpc);
 	if (out->next < out->length)
@@ -340,18 +343,20 @@ static void msgout_align(struct homa_rpc *rpc, u32 *start, u32 *end)
 static void msgout_add_resend(struct homa_rpc *rpc, u32 start, u32 end)
 {
 	struct homa_msgout *out = &rpc->out;
-	int i;
+	int i = 0;
 
 	msgout_align(rpc, &start, &end);
-
-	for (i = 0; i < out->num_resends; i++) {
+	while (i < out->num_resends) {
 		struct homa_range *r = &out->resends[i];
 
-		if (start <= r->end && end >= r->start) {
-			r->start = min(r->start, start);
-			r->end = max(r->end, end);
-			return;
+		if (start > r->end || end < r->start) {
+			i++;
+			continue;
 		}
+		start = min(r->start, start);
+		end = max(r->end, end);
+		*r = out->resends[--out->num_resends];
+		i = 0;	/* it may touch others now */
 	}
 	if (out->num_resends == HOMA_MAX_RESENDS) {
 		homa_metric_inc(rpc->hn, resend_overflows);

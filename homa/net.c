@@ -28,13 +28,11 @@ static int homa_queues_net_init(struct homa_net *hn)
 	homa_ports_net_init(hn);
 	homa_grant_net_init(hn);
 	homa_pacer_net_init(hn);
-	homa_tombs_net_init(hn);
 	return 0;
 }
 
 static void homa_queues_net_exit(struct homa_net *hn)
 {
-	homa_tombs_net_exit(hn);
 	homa_pacer_net_exit(hn);
 	homa_grant_net_exit(hn);
 }
@@ -47,6 +45,7 @@ static const struct {
 	{ homa_metrics_net_init, homa_metrics_net_exit },
 	{ homa_tt_net_init, homa_tt_net_exit },
 	{ homa_queues_net_init, homa_queues_net_exit },
+	{ homa_tombs_net_init, homa_tombs_net_exit },
 	{ homa_peers_net_init, homa_peers_net_exit },
 	{ homa_rpcs_net_init, homa_rpcs_net_exit },
 	{ homa_sysctl_net_init, homa_sysctl_net_exit },

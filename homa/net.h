@@ -100,12 +100,15 @@ struct homa_peers {
  * @lock: protects the rest, and homa_msgin.granted of messages in @tree
  * @tree: struct homa_rpc by bytes that have not arrived, fewest first
  * @count: number of messages in @tree
+ * @incoming: bytes that may be on their way: granted but not received, of all
+ *	messages that have needed grants
  * @tasklet: grants to those who move up when a message leaves without traffic
  */
 struct homa_grants {
 	spinlock_t lock;
 	struct rb_root_cached tree;
 	int count;
+	s64 incoming;
 	struct tasklet_struct tasklet;
 };
 
@@ -114,27 +117,31 @@ struct homa_grants {
  * @lock: protects @tree
  * @tree: struct homa_rpc by bytes that have not been sent, fewest first
  * @outstanding: bytes given to IP that no device has finished with
+ * @forgiven: part of @outstanding that is stuck somewhere and does not count
+ * @last_completed: value of jiffies at the last completion
+ * @timer: notices when nothing is completed while messages wait
  * @tasklet: sends from @tree when there is room again
  */
 struct homa_pacer {
 	spinlock_t lock;
 	struct rb_root_cached tree;
 	atomic_t outstanding;
+	int forgiven;
+	unsigned long last_completed;
+	struct timer_list timer;
 	struct tasklet_struct tasklet;
 };
 
-#define HOMA_TOMB_BUCKETS 1024
-
 /**
  * struct homa_tombs - requests that must not be executed again, see tomb.c
- * @lock: protects the rest
- * @buckets: struct homa_tombstone by key; allocated with the first one
+ * @table: struct homa_tombstone by key; readers use RCU
+ * @lock: protects the rest, and changes of @table
  * @fifo: struct homa_tombstone, oldest first
  * @count: number of tombstones
  */
 struct homa_tombs {
+	struct rhashtable table;
 	spinlock_t lock;
-	struct hlist_head *buckets;
 	struct list_head fifo;
 	int count;
 };
@@ -168,13 +175,14 @@ struct homa_net {
 	/* Read mostly; READ_ONCE where a change in the middle would hurt. */
 	struct homa_sysctls sysctl;
 
-	atomic64_t next_id;
+	/* Each with the cores that use it; their locks do not share lines. */
+	atomic64_t next_id ____cacheline_aligned_in_smp;
 	struct rhltable rpcs;
 	struct homa_ports ports;
 	struct homa_peers peers;
-	struct homa_grants grants;
-	struct homa_pacer pacer;
-	struct homa_tombs tombs;
+	struct homa_grants grants ____cacheline_aligned_in_smp;
+	struct homa_pacer pacer ____cacheline_aligned_in_smp;
+	struct homa_tombs tombs ____cacheline_aligned_in_smp;
 };
 
 extern unsigned int homa_net_id;

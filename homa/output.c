@@ -60,6 +60,10 @@ static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path)
 	rt = ip_route_output_flow(sock_net(sk), &fl, sk);
 	if (IS_ERR(rt))
 		return ERR_CAST(rt);
+	if (rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
+		ip_rt_put(rt);
+		return ERR_PTR(-EACCES);
+	}
 	ipv6_addr_set_v4mapped(fl.saddr, &path->saddr);
 	return &rt->dst;
 }
@@ -78,6 +82,8 @@ static struct dst_entry *route_v6(struct sock *sk, struct homa_path *path)
 	};
 	struct dst_entry *dst;
 
+	if (ipv6_addr_is_multicast(&path->daddr))
+		return ERR_PTR(-EACCES);
 	security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl));
 	dst = ip6_dst_lookup_flow(sock_net(sk), sk, &fl, NULL);
 	if (!IS_ERR(dst))

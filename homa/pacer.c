@@ -10,7 +10,10 @@
  * tasklet sends from the message with the fewest bytes left. Messages below
  * defer_min_bytes, and control packets, never wait.
  *
- * There is one tree for all devices of a host.
+ * There is one tree for all devices of a host. Packets may be held back where
+ * nobody completes them for seconds, for instance until a neighbour answers;
+ * when nothing has been completed for a while, what is outstanding counts no
+ * more, so that one dead neighbour does not stop all other messages.
  */
 #include <kunit/visibility.h>
 
@@ -23,6 +26,12 @@
  */
 #define PACER_DEFAULT_BYTES 32768
 
+/* Time without a completion after which packets count as stuck. */
+#define PACER_STALL_JIFFIES (1 + HZ / 500)
+
+/* Messages that are served before other softirqs have a turn. */
+#define PACER_BUDGET 16
+
 static int pacer_limit(const struct homa_net *hn)
 {
 	int mbps = READ_ONCE(hn->sysctl.link_mbps);
@@ -30,12 +39,13 @@ static int pacer_limit(const struct homa_net *hn)
 
 	if (!mbps)
 		return PACER_DEFAULT_BYTES;
-	return max_t(s64, PACER_DEFAULT_BYTES, (s64)mbps * usecs / 8);
+	return clamp_t(s64, (s64)mbps * usecs / 8, PACER_DEFAULT_BYTES, INT_MAX / 2);
 }
 
 static bool pacer_full(const struct homa_net *hn)
 {
-	return atomic_read(&hn->pacer.outstanding) >= pacer_limit(hn);
+	return atomic_read(&hn->pacer.outstanding) -
+	       READ_ONCE(hn->pacer.forgiven) >= pacer_limit(hn);
 }
 
 static bool pacer_before(struct rb_node *a, const struct rb_node *b)
@@ -61,6 +71,8 @@ static void pacer_add(struct homa_rpc *rpc)
 		rpc->pacer_left = left;
 		rb_add_cached(&rpc->pacer_node, &pacer->tree, pacer_before);
 	}
+	if (!timer_pending(&pacer->timer))
+		mod_timer(&pacer->timer, jiffies + PACER_STALL_JIFFIES);
 	spin_unlock(&pacer->lock);
 }
 
@@ -122,8 +134,13 @@ EXPORT_SYMBOL_IF_KUNIT(homa_pacer_defer);
  */
 void homa_pacer_completed(struct homa_net *hn, u32 bytes)
 {
-	atomic_sub(bytes, &hn->pacer.outstanding);
-	smp_mb__after_atomic();	/* pairs with homa_pacer_defer() */
+	int outstanding = atomic_sub_return(bytes, &hn->pacer.outstanding);
+
+	if (READ_ONCE(hn->pacer.last_completed) != jiffies)
+		WRITE_ONCE(hn->pacer.last_completed, jiffies);
+	if (READ_ONCE(hn->pacer.forgiven) > outstanding)
+		WRITE_ONCE(hn->pacer.forgiven, max(outstanding, 0));
+	smp_mb();	/* pairs with homa_pacer_defer() */
 	if (!RB_EMPTY_ROOT(&hn->pacer.tree.rb_root) && !pacer_full(hn))
 		tasklet_schedule(&hn->pacer.tasklet);
 }
@@ -150,17 +167,43 @@ static void pacer_run(struct tasklet_struct *t)
 	struct homa_net *hn = from_tasklet(hn, t, pacer.tasklet);
 	struct sk_buff_head txq;
 	struct homa_rpc *rpc;
+	int budget = PACER_BUDGET;
 
 	__skb_queue_head_init(&txq);
 	while (!pacer_full(hn) && (rpc = pacer_first(hn))) {
 		spin_lock(&rpc->lock);
 		if (rpc->state != HOMA_DEAD && !rpc->error)
 			homa_msgout_pump(rpc, true, &txq);
+		else
+			homa_pacer_remove(rpc);
 		spin_unlock(&rpc->lock);
 		homa_metric_add(hn, pacer_homa_packets, skb_queue_len(&txq));
 		homa_output_flush(&txq);
 		homa_rpc_put(rpc);
+		if (!--budget) {
+			tasklet_schedule(t);
+			break;
+		}
 	}
+}
+
+/* Looks after messages that wait; runs only while there are some. */
+static void pacer_timer(struct timer_list *t)
+{
+	struct homa_net *hn = timer_container_of(hn, t, pacer.timer);
+	struct homa_pacer *pacer = &hn->pacer;
+
+	spin_lock(&pacer->lock);
+	if (!RB_EMPTY_ROOT(&pacer->tree.rb_root)) {
+		if (time_after_eq(jiffies, READ_ONCE(pacer->last_completed) +
+					   PACER_STALL_JIFFIES)) {
+			WRITE_ONCE(pacer->forgiven,
+				   max(atomic_read(&pacer->outstanding), 0));
+			tasklet_schedule(&pacer->tasklet);
+		}
+		mod_timer(&pacer->timer, jiffies + PACER_STALL_JIFFIES);
+	}
+	spin_unlock(&pacer->lock);
 }
 
 /**
@@ -173,6 +216,7 @@ void homa_pacer_net_init(struct homa_net *hn)
 {
 	spin_lock_init(&hn->pacer.lock);
 	hn->pacer.tree = RB_ROOT_CACHED;
+	timer_setup(&hn->pacer.timer, pacer_timer, 0);
 	tasklet_setup(&hn->pacer.tasklet, pacer_run);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_pacer_net_init);
@@ -185,6 +229,7 @@ EXPORT_SYMBOL_IF_KUNIT(homa_pacer_net_init);
  */
 void homa_pacer_net_exit(struct homa_net *hn)
 {
+	timer_delete_sync(&hn->pacer.timer);
 	tasklet_kill(&hn->pacer.tasklet);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_pacer_net_exit);

@@ -92,7 +92,7 @@ EXPORT_SYMBOL_IF_KUNIT(homa_peer_find);
 static struct homa_peer *peer_alloc(struct homa_net *hn,
 				    const struct homa_peer_key *key)
 {
-	struct homa_peer *peer = kzalloc(sizeof(*peer), GFP_ATOMIC);
+	struct homa_peer *peer = kzalloc(sizeof(*peer), GFP_ATOMIC | __GFP_NOWARN);
 
 	if (!peer) {
 		homa_metric_inc(hn, peer_kmalloc_errors);
@@ -109,18 +109,26 @@ static struct homa_peer *peer_alloc(struct homa_net *hn,
 	return peer;
 }
 
+/* Peers looked at to find one that can be evicted. */
+#define PEERS_MAX_TRIES 16
+
 /* Makes room in a full table. Caller holds peers.lock. */
 static bool peers_evict_one(struct homa_net *hn)
 {
 	struct homa_peer *peer;
+	int i;
 
 	lockdep_assert_held(&hn->peers.lock);
-	list_for_each_entry(peer, &hn->peers.lru, lru) {
+	for (i = 0; i < PEERS_MAX_TRIES && !list_empty(&hn->peers.lru); i++) {
+		peer = list_first_entry(&hn->peers.lru, struct homa_peer, lru);
+
 		/* One reference is the table's. Nobody can get another
 		 * once the count is zero, so the peer is ours then.
 		 */
-		if (!refcount_dec_if_one(&peer->refs))
+		if (!refcount_dec_if_one(&peer->refs)) {
+			list_move_tail(&peer->lru, &hn->peers.lru);
 			continue;
+		}
 		rhashtable_remove_fast(&hn->peers.table, &peer->hash,
 				       peer_params);
 		list_del(&peer->lru);

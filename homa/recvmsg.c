@@ -62,9 +62,12 @@ static struct homa_rpc *recv_wait(struct homa_sock *hsk,
 	return rpc;
 }
 
-/* Copies the message to the region. 0, an error to be returned, or -ENOENT:
- * the RPC has ended or another thread has the message.
+/* Result of receiving that means: the RPC has ended, or another thread has
+ * the message; wait for another one.
  */
+#define RECV_AGAIN 1
+
+/* Copies the message to the region. 0, an errno, or RECV_AGAIN. */
 static int recv_copy(struct homa_rpc *rpc)
 {
 	struct sk_buff_head queue;
@@ -78,7 +81,7 @@ static int recv_copy(struct homa_rpc *rpc)
 		 !skb_queue_empty(&rpc->in.queue))
 		err = 0;
 	else
-		err = -ENOENT;
+		err = RECV_AGAIN;
 	if (!err)
 		skb_queue_splice_init(&rpc->in.queue, &queue);
 	spin_unlock_bh(&rpc->lock);
@@ -106,7 +109,7 @@ static void recv_ack(struct homa_rpc *rpc, struct sk_buff_head *txq)
 	homa_output_ack(rpc->hsk, &path, rpc->peer, txq);
 }
 
-/* The RPC goes on, or ends. -ENOENT: it has ended while we were copying. */
+/* The RPC goes on, or ends. @err is the result of recv_copy(). */
 static int recv_finish(struct homa_rpc *rpc, struct homa_recvmsg_args *args,
 		       int err)
 {
@@ -116,8 +119,9 @@ static int recv_finish(struct homa_rpc *rpc, struct homa_recvmsg_args *args,
 
 	__skb_queue_head_init(&txq);
 	spin_lock_bh(&rpc->lock);
-	if (rpc->state == HOMA_DEAD) {
-		err = -ENOENT;
+	rpc->waiting = false;
+	if (rpc->state == HOMA_DEAD || err == RECV_AGAIN) {
+		err = RECV_AGAIN;
 	} else if (err) {
 		homa_rpc_end(rpc);
 	} else {
@@ -166,35 +170,45 @@ static void recv_set_name(const struct homa_rpc *rpc, struct msghdr *msg)
 		};
 }
 
-/* Receives one message: its length, or a negative errno. */
+/* Receives one message, if that one is still there: its length, a negative
+ * errno, or 0.
+ */
+static int recv_rpc(struct homa_sock *hsk, struct homa_rpc *rpc,
+		    struct msghdr *msg, struct homa_recvmsg_args *args)
+{
+	int err;
+
+	args->id = rpc->key.id;
+	args->completion_cookie = rpc->cookie;
+	err = recv_finish(rpc, args, recv_copy(rpc));
+	if (err == RECV_AGAIN)
+		return 0;
+	if (err == -EFAULT)
+		return homa_sock_error(hsk, err, "region is not writable");
+	if (err)
+		return homa_sock_error(hsk, err, "RPC failed");
+	recv_set_name(rpc, msg);
+	return rpc->in.length;
+}
+
+/* Receives some message: its length, or a negative errno. */
 static int recv_message(struct homa_sock *hsk, struct msghdr *msg,
 			struct homa_recvmsg_args *args, bool nonblocking)
 {
 	struct homa_rpc *rpc;
 	u64 id = args->id;
-	int err;
+	int result;
 
 	do {
 		args->id = id;
+		args->completion_cookie = 0;
 		rpc = recv_wait(hsk, args, nonblocking);
 		if (IS_ERR(rpc))
 			return PTR_ERR(rpc);
-		args->id = rpc->key.id;
-		args->completion_cookie = rpc->cookie;
-		err = recv_copy(rpc);
-		if (err != -ENOENT)
-			err = recv_finish(rpc, args, err);
-		if (!err) {
-			err = rpc->in.length;
-			recv_set_name(rpc, msg);
-		} else if (err == -EFAULT) {
-			homa_sock_error(hsk, err, "region is not writable");
-		} else if (err != -ENOENT) {
-			homa_sock_error(hsk, err, "RPC failed");
-		}
+		result = recv_rpc(hsk, rpc, msg, args);
 		homa_rpc_put(rpc);
-	} while (err == -ENOENT);
-	return err;
+	} while (!result);
+	return result;
 }
 
 /**

@@ -118,6 +118,24 @@ struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_alloc);
 
+/* Most RPCs that differ in nothing but ports: clients behind one address. */
+#define RPC_MAX_NAMESAKES 64
+
+/* True if so many RPCs have the same address and id that looking them up would
+ * take long. Under RCU.
+ */
+static bool rpc_too_many_namesakes(const struct homa_rpc *rpc)
+{
+	struct rhlist_head *list, *pos;
+	struct homa_rpc *other;
+	int n = 0;
+
+	list = rhltable_lookup(&rpc->hn->rpcs, &rpc->key, rpc_params);
+	rhl_for_each_entry_rcu(other, pos, list, hash)
+		n++;
+	return n >= RPC_MAX_NAMESAKES;
+}
+
 /* An RPC with the same key and ports, if there is one. Under RCU. */
 static struct homa_rpc *rpc_lookup(struct homa_sock *hsk,
 				   const struct in6_addr *addr, __be16 dport,
@@ -150,7 +168,8 @@ static struct homa_rpc *rpc_lookup(struct homa_sock *hsk,
  *
  * Context: any. Takes the socket's lock.
  * Return: 0; -ESHUTDOWN: the socket is dead; -EEXIST: a server RPC with this
- *	key is there already; -ENOBUFS: too many server RPCs; -ENOMEM
+ *	key is there already; -EALREADY: it was, and has been executed;
+ *	-ENOBUFS: too many server RPCs, or too many with this id; -ENOMEM
  */
 int homa_rpc_publish(struct homa_rpc *rpc)
 {
@@ -165,8 +184,12 @@ int homa_rpc_publish(struct homa_rpc *rpc)
 	else if (!client && rpc_lookup(hsk, &rpc->daddr, rpc->dport,
 				       rpc->key.id, false, NULL))
 		err = -EEXIST;
+	else if (!client && homa_tomb_find(rpc->hn, &rpc->key, rpc->dport))
+		err = -EALREADY;
 	else if (!client && hsk->num_server_rpcs >=
 			    READ_ONCE(rpc->hn->sysctl.max_server_rpcs))
+		err = -ENOBUFS;
+	else if (!client && rpc_too_many_namesakes(rpc))
 		err = -ENOBUFS;
 	rcu_read_unlock();
 	if (!err)
@@ -404,13 +427,13 @@ EXPORT_SYMBOL_IF_KUNIT(homa_rpc_abort);
  * homa_rpc_is_ready() - is there something for recvmsg(2)?
  * @rpc: RPC
  *
- * Context: any; the answer is stable under rpc->lock.
+ * Context: rpc->lock held.
  */
 bool homa_rpc_is_ready(const struct homa_rpc *rpc)
 {
-	return READ_ONCE(rpc->error) ||
-	       (READ_ONCE(rpc->state) == HOMA_INCOMING &&
-		homa_msgin_complete(&rpc->in));
+	lockdep_assert_held(&rpc->lock);
+	return rpc->error || (rpc->state == HOMA_INCOMING &&
+			      homa_msgin_complete(&rpc->in));
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_is_ready);
 

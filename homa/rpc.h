@@ -77,7 +77,8 @@ struct homa_rpc_key {
  * @timer: acts if nothing happens, see timer.c
  * @last_heard: time when the peer last showed that it lives, ns
  * @next_action: time of the next RESEND or NEED_ACK, ns
- * @tries: NEED_ACKs sent so far
+ * @tries: NEED_ACKs sent since the client was last heard
+ * @backoff: NEED_ACKs sent so far, for the next interval
  * @waiters: thread that waits for this private RPC
  * @waiting: there is such a thread
  *
@@ -89,6 +90,7 @@ struct homa_rpc_key {
  * Under the lock of grants or pacer:
  * @grant_node: in homa_grants.tree, or cleared
  * @grant_left: sort key there: bytes that had not arrived
+ * @grant_incoming: its share of homa_grants.incoming
  * @pacer_node: in homa_pacer.tree, or cleared
  * @pacer_left: sort key there: bytes that were left to send
  */
@@ -120,6 +122,7 @@ struct homa_rpc {
 	u64 last_heard;
 	u64 next_action;
 	int tries;
+	int backoff;
 	wait_queue_head_t waiters;
 	bool waiting;
 
@@ -129,6 +132,7 @@ struct homa_rpc {
 
 	struct rb_node grant_node;
 	u32 grant_left;
+	u32 grant_incoming;
 	struct rb_node pacer_node;
 	u32 pacer_left;
 };

@@ -35,7 +35,8 @@ static int send_get_peer(struct homa_sock *hsk, struct msghdr *msg,
 {
 	struct sockaddr_in6 *in6 = msg->msg_name;
 	struct sockaddr_in *in4 = msg->msg_name;
-	int family = hsk->inet.sk.sk_family;
+	struct sock *sk = homa_sock_sk(hsk);
+	int family = sk->sk_family;
 
 	*peer = (struct homa_peer_key){};
 	if (msg->msg_namelen < sizeof(sa_family_t))
@@ -47,21 +48,28 @@ static int send_get_peer(struct homa_sock *hsk, struct msghdr *msg,
 		if (msg->msg_namelen < sizeof(*in4))
 			return homa_sock_error(hsk, -EINVAL,
 					       "msg_name is too short");
-		ipv6_addr_set_v4mapped(in4->sin_addr.s_addr, &peer->addr);
+		ipv6_addr_set_v4mapped(in4->sin_addr.s_addr ?:
+				       htonl(INADDR_LOOPBACK), &peer->addr);
 		*port = in4->sin_port;
 		return 0;
 	}
 	if (msg->msg_namelen < sizeof(*in6))
 		return homa_sock_error(hsk, -EINVAL, "msg_name is too short");
-	peer->addr = in6->sin6_addr;
+	peer->addr = ipv6_addr_any(&in6->sin6_addr) ? in6addr_loopback :
+						      in6->sin6_addr;
 	*port = in6->sin6_port;
+	if (ipv6_addr_v4mapped(&peer->addr) && ipv6_only_sock(sk))
+		return homa_sock_error(hsk, -ENETUNREACH,
+				       "socket is for IPv6 only");
 	if (ipv6_addr_type(&peer->addr) & IPV6_ADDR_LINKLOCAL)
 		peer->scope = in6->sin6_scope_id;
 	return 0;
 }
 
-/* Copies the message in; @out must be freed in any case. */
-static int send_fill(struct homa_sock *hsk, struct homa_rpc *rpc,
+/* Copies the message in; @out must be freed in any case. @max_data is what a
+ * packet can hold on the current route.
+ */
+static int send_fill(struct homa_sock *hsk, struct homa_rpc *rpc, u32 max_data,
 		     struct msghdr *msg, struct homa_msgout *out)
 {
 	size_t length = msg_data_left(msg);
@@ -71,7 +79,7 @@ static int send_fill(struct homa_sock *hsk, struct homa_rpc *rpc,
 		return homa_sock_error(hsk, -EINVAL, "message is empty");
 	if (length > HOMA_MAX_MESSAGE_LENGTH)
 		return homa_sock_error(hsk, -EINVAL, "message is too long");
-	if (!homa_output_max_data(rpc))
+	if (!max_data)
 		return homa_sock_error(hsk, -EINVAL,
 				       "MTU of the route is too small");
 	tt_event(rpc->hn, COPY_IN_START, homa_trace_id(rpc), length,
@@ -121,7 +129,7 @@ static int request_start(struct homa_sock *hsk, struct homa_rpc *rpc,
 		homa_rpc_end(rpc);
 	else if (rpc->state == HOMA_DEAD)
 		err = homa_sock_error(hsk, -EINVAL, "RPC ended meanwhile");
-	else
+	else if (!rpc->error)	/* else recvmsg(2) will tell */
 		homa_msgout_start(rpc, out, &txq);
 	spin_unlock_bh(&rpc->lock);
 	homa_output_flush(&txq);
@@ -152,7 +160,8 @@ static int send_request(struct homa_sock *hsk, struct msghdr *msg,
 	else if (READ_ONCE(hsk->shutdown))
 		err = homa_sock_error(hsk, -ESHUTDOWN, "socket is shut down");
 	else
-		err = send_fill(hsk, rpc, msg, &out);
+		err = send_fill(hsk, rpc, homa_output_max_data(rpc), msg,
+				&out);
 	if (!err)
 		err = request_start(hsk, rpc, msg, args, &out);
 	if (err)
@@ -179,21 +188,22 @@ static struct homa_rpc *response_find(struct homa_sock *hsk, u64 id,
 	return rpc ? rpc : homa_rpc_find_any_port(hsk, &peer->addr, id);
 }
 
-/* May this RPC be answered? Route and MTU are checked on the way. */
-static int response_check(struct homa_sock *hsk, struct homa_rpc *rpc)
+/* The state of an RPC that may be answered. If it may, finds the route: what fits
+ * in a packet, or a negative errno.
+ */
+static enum homa_rpc_state response_check(struct homa_rpc *rpc, int *max_data)
 {
-	int err = 0;
+	enum homa_rpc_state state;
 
 	spin_lock_bh(&rpc->lock);
-	if (rpc->state == HOMA_DEAD)
-		err = -ENOENT;
-	else if (rpc->state != HOMA_IN_SERVICE)
-		err = homa_sock_error(hsk, -EINVAL,
-				      "RPC is not waiting for a response");
-	else
-		err = homa_output_route(rpc);
+	state = rpc->state;
+	if (state == HOMA_IN_SERVICE) {
+		*max_data = homa_output_route(rpc);
+		if (!*max_data)
+			*max_data = homa_output_max_data(rpc);
+	}
 	spin_unlock_bh(&rpc->lock);
-	return err;
+	return state;
 }
 
 /* Sends, unless the RPC ended or was answered while the message was copied. */
@@ -225,9 +235,10 @@ static int send_response(struct homa_sock *hsk, struct msghdr *msg,
 			 struct homa_sendmsg_args *args,
 			 const struct homa_peer_key *peer, __be16 port)
 {
+	enum homa_rpc_state state;
 	struct homa_msgout out;
 	struct homa_rpc *rpc;
-	int err;
+	int max_data, err = 0;
 
 	if (args->completion_cookie)
 		return homa_sock_error(hsk, -EINVAL,
@@ -238,13 +249,14 @@ static int send_response(struct homa_sock *hsk, struct msghdr *msg,
 	tt_event(rpc->hn, SENDMSG_RESPONSE, homa_trace_id(rpc), hsk->port,
 		 task_pid_nr(current), msg_data_left(msg));
 	homa_msgout_init(&out);
-	err = response_check(hsk, rpc);
-	if (err == -ENOENT) {
-		err = 0;
-	} else if (err != -EINVAL) {
-		if (!err)
-			err = send_fill(hsk, rpc, msg, &out);
+	state = response_check(rpc, &max_data);
+	if (state == HOMA_IN_SERVICE) {
+		err = max_data < 0 ? max_data :
+				     send_fill(hsk, rpc, max_data, msg, &out);
 		err = response_start(hsk, rpc, &out, err);
+	} else if (state != HOMA_DEAD) {
+		err = homa_sock_error(hsk, -EINVAL,
+				      "RPC is not waiting for a response");
 	}
 	homa_msgout_free(&out, hsk);
 	homa_rpc_put(rpc);

@@ -48,8 +48,7 @@ static struct homa_sock *port_owner(struct homa_net *hn, u16 port)
 }
 
 /* Gives a socket a port that nobody owns. A reader that walks the old bucket
- * meanwhile may miss sockets behind this one; such a packet is lost, as if it
- * had come a moment later, and is sent again.
+ * meanwhile may miss sockets behind this one, see homa_sock_find().
  */
 static void port_set(struct homa_net *hn, struct homa_sock *hsk, u16 port)
 {
@@ -84,6 +83,13 @@ static int port_set_default(struct homa_net *hn, struct homa_sock *hsk)
 	return err;
 }
 
+/* A packet has left: no reason to wake anybody, least of all a receiver. Who
+ * waits to send is woken by homa_sock_uncharge().
+ */
+static void sock_write_space(struct sock *sk)
+{
+}
+
 /* The last reference is gone: no RPC, packet or thread uses the socket. */
 static void sock_destruct(struct sock *sk)
 {
@@ -112,6 +118,7 @@ int homa_sock_init(struct homa_sock *hsk)
 	hsk->error_msg = "";
 	hsk->destruct = sk->sk_destruct;
 	sk->sk_destruct = sock_destruct;
+	sk->sk_write_space = sock_write_space;
 	sock_set_flag(sk, SOCK_RCU_FREE);
 	sk->sk_sndbuf = READ_ONCE(hn->sysctl.wmem_max);
 
@@ -168,6 +175,12 @@ struct homa_sock *homa_sock_find(struct homa_net *hn, u16 port, bool ipv4)
 	struct homa_sock *hsk = port_owner(hn, port);
 	struct sock *sk;
 
+	if (!hsk) {
+		/* Another socket may have been moved under our feet. */
+		spin_lock_bh(&hn->ports.lock);
+		hsk = port_owner(hn, port);
+		spin_unlock_bh(&hn->ports.lock);
+	}
 	if (!hsk)
 		return NULL;
 	sk = homa_sock_sk(hsk);
@@ -176,6 +189,24 @@ struct homa_sock *homa_sock_find(struct homa_net *hn, u16 port, bool ipv4)
 	return hsk;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_sock_find);
+
+/**
+ * homa_sock_unhash() - give a socket's port back
+ * @hsk: socket
+ *
+ * Context: process.
+ */
+void homa_sock_unhash(struct homa_sock *hsk)
+{
+	struct homa_net *hn = homa_sock_net(hsk);
+
+	spin_lock_bh(&hn->ports.lock);
+	if (hsk->hashed) {
+		hlist_del_rcu(&hsk->port_links);
+		hsk->hashed = false;
+	}
+	spin_unlock_bh(&hn->ports.lock);
+}
 
 static struct homa_rpc *sock_first_rpc(struct homa_sock *hsk)
 {
@@ -204,13 +235,7 @@ void homa_sock_shutdown(struct homa_sock *hsk)
 	struct sock *sk = homa_sock_sk(hsk);
 	struct homa_rpc *rpc;
 
-	spin_lock_bh(&hn->ports.lock);
-	if (hsk->hashed) {
-		hlist_del_rcu(&hsk->port_links);
-		hsk->hashed = false;
-	}
-	spin_unlock_bh(&hn->ports.lock);
-
+	homa_sock_unhash(hsk);
 	spin_lock_bh(&hsk->lock);
 	hsk->shutdown = true;
 	spin_unlock_bh(&hsk->lock);
@@ -232,7 +257,7 @@ EXPORT_SYMBOL_IF_KUNIT(homa_sock_shutdown);
 /**
  * homa_sock_collect() - references to all RPCs of a socket
  * @hsk: socket
- * @rpcs: result: array to be freed with kvfree(), or NULL
+ * @rpcs: result: array to be freed with kfree(), or NULL
  *
  * RPCs that are added meanwhile may be missing.
  *
@@ -286,7 +311,9 @@ void homa_sock_for_each(struct homa_net *hn,
 
 static bool wmem_available(struct homa_sock *hsk)
 {
-	return atomic_read(&hsk->tx_mem) < READ_ONCE(hsk->inet.sk.sk_sndbuf);
+	/* Unsigned: each sender may exceed the limit by one message. */
+	return (u32)atomic_read(&hsk->tx_mem) <
+	       (u32)READ_ONCE(hsk->inet.sk.sk_sndbuf);
 }
 
 /**

@@ -22,6 +22,7 @@ struct homa_rpc;
  * @is_server: requests are accepted; READ_ONCE
  * @error_msg: why the last failed call failed; constant text; READ_ONCE
  * @tx_mem: bytes of memory in outgoing messages
+ * @rx_mem: bytes of memory in packets of incoming messages
  * @destruct: the generic part's destructor
  *
  * Under @lock:
@@ -41,6 +42,7 @@ struct homa_sock {
 	bool is_server;
 	const char *error_msg;
 	atomic_t tx_mem;
+	atomic_long_t rx_mem;
 	void (*destruct)(struct sock *sk);
 
 	spinlock_t lock;
@@ -97,6 +99,7 @@ void homa_ports_net_init(struct homa_net *hn);
 int homa_sock_init(struct homa_sock *hsk);
 int homa_sock_bind(struct homa_sock *hsk, u16 port);
 struct homa_sock *homa_sock_find(struct homa_net *hn, u16 port, bool ipv4);
+void homa_sock_unhash(struct homa_sock *hsk);
 void homa_sock_shutdown(struct homa_sock *hsk);
 int homa_sock_collect(struct homa_sock *hsk, struct homa_rpc ***rpcs);
 void homa_sock_for_each(struct homa_net *hn,

@@ -11,9 +11,10 @@
  *				NEED_ACK_TRIES were not answered
  *	grants for a response	the same, but the first after timeout_ticks
  *
- * Silence does not count while it is our turn: packets wait for the device,
- * the sender waits for our grant, or the message waits for buffer space. An
- * application that takes its time is waited for without end: its host answers
+ * Silence means little while it is our turn: packets wait for the device, the
+ * sender waits for our grant, or the message waits for buffer space. A sender
+ * that waits is asked for its last packet from time to time, so that one that
+ * has died does not occupy space for ever. An application that takes its time is waited for without end: its host answers
  * RESEND with BUSY.
  *
  * Packets do not touch the timer; when it fires it looks when the peer was
@@ -24,12 +25,16 @@
 
 #include "grant.h"
 #include "output.h"
+#include "prio.h"
 #include "rpc.h"
 #include "timer.h"
 
 /* 2 + 4 + ... + 1024 + 1024 ms: about 3 s until a dead client is forgotten. */
 #define NEED_ACK_TRIES 11
 #define NEED_ACK_MAX_TICKS 1024
+
+/* Timeouts after which a sender is given up that has to wait for this host. */
+#define TIMER_PROBES 4
 
 static u64 ticks_to_ns(int ticks)
 {
@@ -91,7 +96,7 @@ void homa_timer_sent(struct homa_rpc *rpc)
 		return;
 	if (homa_is_client(rpc)) {
 		homa_timer_wait(rpc);
-	} else if (!rpc->tries) {
+	} else if (!rpc->backoff) {
 		struct homa_sysctls *s = &rpc->hn->sysctl;
 		u64 now = homa_now();
 
@@ -117,8 +122,7 @@ void homa_timer_heard(struct homa_rpc *rpc)
 	lockdep_assert_held(&rpc->lock);
 	rpc->last_heard = homa_now();
 	rpc->soft_error = 0;
-	if (rpc->tries > 1)
-		rpc->tries = 1;
+	rpc->tries = 0;
 }
 
 /* Asks the client whether the response may be forgotten. */
@@ -139,12 +143,14 @@ static void timer_need_ack(struct homa_rpc *rpc, u64 now,
 	tt_event(rpc->hn, NEED_ACK_SENT, homa_trace_id(rpc),
 		 homa_trace_peer(rpc));
 	ticks = (u64)max(READ_ONCE(rpc->hn->sysctl.request_ack_ticks), 1);
-	ticks = min_t(u64, ticks << rpc->tries++, NEED_ACK_MAX_TICKS);
+	ticks = min_t(u64, ticks << rpc->backoff, NEED_ACK_MAX_TICKS);
+	rpc->tries++;
+	rpc->backoff = min(rpc->backoff + 1, NEED_ACK_TRIES);
 	rpc->next_action = now + ticks_to_ns(ticks);
 	timer_arm(rpc, now);
 }
 
-/* True if it is this host's turn, so that the peer's silence means nothing. */
+/* True if it is this host's turn, so that the peer's silence means little. */
 static bool timer_our_turn(const struct homa_rpc *rpc)
 {
 	const struct homa_msgin *in = &rpc->in;
@@ -152,7 +158,38 @@ static bool timer_our_turn(const struct homa_rpc *rpc)
 	if (rpc->state == HOMA_INCOMING)
 		return !in->has_bpages ||
 		       in->length - in->left >= READ_ONCE(in->granted);
-	return homa_msgout_pending(&rpc->out);
+	return !RB_EMPTY_NODE(&rpc->pacer_node);
+}
+
+/* A sender that waits for our grants or for room should be there still. Asks
+ * for its last packet again; false if it has not answered for long.
+ */
+static bool timer_probe(struct homa_rpc *rpc, u64 silence,
+			struct sk_buff_head *txq)
+{
+	u64 timeout = ticks_to_ns(READ_ONCE(rpc->hn->sysctl.timeout_ticks));
+
+	if (rpc->state != HOMA_INCOMING) {
+		rpc->last_heard = homa_now();
+		return true;
+	}
+	if (silence >= TIMER_PROBES * timeout)
+		return false;
+	if (silence >= timeout)
+		homa_output_resend(rpc, max(rpc->in.end, 1u) - 1, 1,
+				   homa_prio_highest(rpc->hn), txq);
+	rpc->next_action = homa_now() + timeout;
+	return true;
+}
+
+static void timer_timed_out(struct homa_rpc *rpc)
+{
+	int ticks = READ_ONCE(rpc->hn->sysctl.timeout_ticks);
+
+	homa_metric_inc(rpc->hn, rpc_timeouts);
+	tt_event(rpc->hn, RPC_TIMEOUT, homa_trace_id(rpc),
+		 homa_trace_peer(rpc), ticks);
+	homa_rpc_abort(rpc, rpc->soft_error ?: -ETIMEDOUT);
 }
 
 /* Asks for what is missing, or gives up. */
@@ -160,29 +197,30 @@ static void timer_silence(struct homa_rpc *rpc, u64 now,
 			  struct sk_buff_head *txq)
 {
 	struct homa_sysctls *s = &rpc->hn->sysctl;
-	u64 silence;
+	u64 resend = ticks_to_ns(READ_ONCE(s->resend_ticks));
+	u64 heard = rpc->last_heard;
+	u64 silence = now - heard;
 
 	/* Without memory or route the pump left something behind. */
-	if (rpc->state == HOMA_OUTGOING && homa_msgout_pending(&rpc->out))
+	if (rpc->state == HOMA_OUTGOING && homa_msgout_pending(&rpc->out)) {
 		homa_msgout_pump(rpc, false, txq);
-	if (timer_our_turn(rpc))
-		rpc->last_heard = now;
-	silence = now - rpc->last_heard;
-
-	if (silence >= ticks_to_ns(READ_ONCE(s->timeout_ticks))) {
-		homa_metric_inc(rpc->hn, rpc_timeouts);
-		tt_event(rpc->hn, RPC_TIMEOUT, homa_trace_id(rpc),
-			 homa_trace_peer(rpc), READ_ONCE(s->timeout_ticks));
-		homa_rpc_abort(rpc, rpc->soft_error ?: -ETIMEDOUT);
-		return;
+		rpc->last_heard = heard;
 	}
-	if (silence >= ticks_to_ns(READ_ONCE(s->resend_ticks))) {
+	rpc->next_action = rpc->last_heard + resend;
+
+	if (timer_our_turn(rpc)) {
+		if (!timer_probe(rpc, silence, txq)) {
+			timer_timed_out(rpc);
+			return;
+		}
+		rpc->next_action = max(rpc->next_action, now + resend);
+	} else if (silence >= ticks_to_ns(READ_ONCE(s->timeout_ticks))) {
+		timer_timed_out(rpc);
+		return;
+	} else if (silence >= resend) {
 		homa_msgin_request_missing(rpc, txq);
 		rpc->next_action = now +
-			ticks_to_ns(max(READ_ONCE(s->resend_interval), 1));
-	} else {
-		rpc->next_action = rpc->last_heard +
-			ticks_to_ns(max(READ_ONCE(s->resend_ticks), 1));
+			ticks_to_ns(READ_ONCE(s->resend_interval));
 	}
 	timer_arm(rpc, now);
 }

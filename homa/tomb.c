@@ -13,25 +13,41 @@
  * timer is needed and a quiet host keeps no more than it had.
  */
 #include <kunit/visibility.h>
-#include <linux/jhash.h>
 #include <linux/slab.h>
 
 #include "tomb.h"
 
 /**
- * struct homa_tombstone - an executed request
- * @links: in homa_tombs.buckets
- * @fifo_links: in homa_tombs.fifo
- * @key: who and which
+ * struct homa_tomb_key - identifies an executed request
+ * @rpc: who and which
  * @port: client's port
+ */
+struct homa_tomb_key {
+	struct homa_rpc_key rpc;
+	u64 port;
+};
+
+/**
+ * struct homa_tombstone - an executed request
+ * @hash: link in homa_tombs.table
+ * @fifo_links: in homa_tombs.fifo
+ * @rcu: defers freeing until lookups are over
+ * @key: the request
  * @until: end of its life, ns
  */
 struct homa_tombstone {
-	struct hlist_node links;
+	struct rhash_head hash;
 	struct list_head fifo_links;
-	struct homa_rpc_key key;
-	__be16 port;
+	struct rcu_head rcu;
+	struct homa_tomb_key key;
 	u64 until;
+};
+
+static const struct rhashtable_params tomb_params = {
+	.key_len = sizeof(struct homa_tomb_key),
+	.key_offset = offsetof(struct homa_tombstone, key),
+	.head_offset = offsetof(struct homa_tombstone, hash),
+	.automatic_shrinking = true,
 };
 
 /**
@@ -39,29 +55,25 @@ struct homa_tombstone {
  * @hn: host
  *
  * Context: process.
+ * Return: 0 or a negative errno
  */
-void homa_tombs_net_init(struct homa_net *hn)
+int homa_tombs_net_init(struct homa_net *hn)
 {
 	spin_lock_init(&hn->tombs.lock);
 	INIT_LIST_HEAD(&hn->tombs.fifo);
+	return rhashtable_init(&hn->tombs.table, &tomb_params);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_tombs_net_init);
-
-static u32 tomb_hash(const struct homa_rpc_key *key, __be16 port)
-{
-	return jhash(key, sizeof(*key), (__force u32)port) %
-	       HOMA_TOMB_BUCKETS;
-}
 
 static void tomb_remove_oldest(struct homa_tombs *tombs)
 {
 	struct homa_tombstone *t;
 
 	t = list_first_entry(&tombs->fifo, struct homa_tombstone, fifo_links);
-	hlist_del(&t->links);
+	rhashtable_remove_fast(&tombs->table, &t->hash, tomb_params);
 	list_del(&t->fifo_links);
 	tombs->count--;
-	kfree(t);
+	kfree_rcu(t, rcu);
 }
 
 /**
@@ -74,7 +86,7 @@ void homa_tombs_net_exit(struct homa_net *hn)
 {
 	while (hn->tombs.count)
 		tomb_remove_oldest(&hn->tombs);
-	kfree(hn->tombs.buckets);
+	rhashtable_destroy(&hn->tombs.table);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_tombs_net_exit);
 
@@ -113,31 +125,25 @@ void homa_tomb_add(const struct homa_rpc *rpc)
 	struct homa_tombs *tombs = &hn->tombs;
 	struct homa_tombstone *t;
 	u64 now = homa_now();
+	int err = -ENOMEM;
 
-	t = kmalloc(sizeof(*t), GFP_ATOMIC);
-	if (!t) {
-		homa_metric_inc(hn, tombstone_evictions);
-		return;
-	}
-	t->key = rpc->key;
-	t->port = rpc->dport;
-	t->until = now + (u64)READ_ONCE(hn->sysctl.tombstone_msecs) *
-		   NSEC_PER_MSEC;
-
-	spin_lock_bh(&tombs->lock);
-	if (!tombs->buckets)
-		tombs->buckets = kcalloc(HOMA_TOMB_BUCKETS,
-					 sizeof(*tombs->buckets), GFP_ATOMIC);
-	tombs_trim(hn, now);
-	if (tombs->buckets) {
-		hlist_add_head(&t->links,
-			       &tombs->buckets[tomb_hash(&t->key, t->port)]);
-		list_add_tail(&t->fifo_links, &tombs->fifo);
-		WRITE_ONCE(tombs->count, tombs->count + 1);
-		t = NULL;
-	}
-	spin_unlock_bh(&tombs->lock);
+	t = kzalloc(sizeof(*t), GFP_ATOMIC | __GFP_NOWARN);
 	if (t) {
+		t->key.rpc = rpc->key;
+		t->key.port = (__force u16)rpc->dport;
+		t->until = now + NSEC_PER_MSEC *
+			   (u64)READ_ONCE(hn->sysctl.tombstone_msecs);
+		spin_lock_bh(&tombs->lock);
+		tombs_trim(hn, now);
+		err = rhashtable_insert_fast(&tombs->table, &t->hash,
+					     tomb_params);
+		if (!err) {
+			list_add_tail(&t->fifo_links, &tombs->fifo);
+			tombs->count++;
+		}
+		spin_unlock_bh(&tombs->lock);
+	}
+	if (err) {
 		homa_metric_inc(hn, tombstone_evictions);
 		kfree(t);
 	}
@@ -156,25 +162,14 @@ EXPORT_SYMBOL_IF_KUNIT(homa_tomb_add);
 bool homa_tomb_find(struct homa_net *hn, const struct homa_rpc_key *key,
 		    __be16 port)
 {
-	struct homa_tombs *tombs = &hn->tombs;
+	struct homa_tomb_key k = { .rpc = *key, .port = (__force u16)port };
 	struct homa_tombstone *t;
-	u64 now = homa_now();
-	bool found = false;
+	bool found;
 
-	if (!READ_ONCE(tombs->count))
-		return false;
-	spin_lock_bh(&tombs->lock);
-	if (tombs->buckets) {
-		hlist_for_each_entry(t, &tombs->buckets[tomb_hash(key, port)],
-				     links) {
-			if (t->port == port && t->until > now &&
-			    !memcmp(&t->key, key, sizeof(*key))) {
-				found = true;
-				break;
-			}
-		}
-	}
-	spin_unlock_bh(&tombs->lock);
+	rcu_read_lock();
+	t = rhashtable_lookup(&hn->tombs.table, &k, tomb_params);
+	found = t && t->until > homa_now();
+	rcu_read_unlock();
 	return found;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_tomb_find);

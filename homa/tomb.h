@@ -5,7 +5,7 @@
 
 #include "rpc.h"
 
-void homa_tombs_net_init(struct homa_net *hn);
+int homa_tombs_net_init(struct homa_net *hn);
 void homa_tombs_net_exit(struct homa_net *hn);
 void homa_tomb_add(const struct homa_rpc *rpc);
 bool homa_tomb_find(struct homa_net *hn, const struct homa_rpc_key *key,

@@ -96,6 +96,16 @@ struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking)
 	return rpc;
 }
 
+static bool private_ready(struct homa_rpc *rpc)
+{
+	bool ready;
+
+	spin_lock_bh(&rpc->lock);
+	ready = homa_rpc_is_ready(rpc);
+	spin_unlock_bh(&rpc->lock);
+	return ready;
+}
+
 /* Sleeps until a private RPC has a message or an error, or has ended. */
 static int private_wait(struct homa_sock *hsk, struct homa_rpc *rpc,
 			bool nonblocking)
@@ -105,12 +115,14 @@ static int private_wait(struct homa_sock *hsk, struct homa_rpc *rpc,
 	u64 slept = 0;
 	int err = 0;
 
-	while (!homa_rpc_is_ready(rpc)) {
+	while (!private_ready(rpc)) {
 		prepare_to_wait(&rpc->waiters, &wait, TASK_INTERRUPTIBLE);
-		if (!homa_rpc_is_ready(rpc)) {
-			err = wait_error(hsk, left);
-			if (!err && READ_ONCE(rpc->state) == HOMA_DEAD)
-				err = -EINVAL;
+		if (!private_ready(rpc)) {
+			if (READ_ONCE(rpc->state) == HOMA_DEAD)
+				err = READ_ONCE(hsk->shutdown) ? -ESHUTDOWN :
+								 -EINVAL;
+			else
+				err = wait_error(hsk, left);
 			if (!err)
 				left = wait_sleep(left, &slept);
 		}
@@ -146,6 +158,8 @@ static int private_claim(struct homa_sock *hsk, struct homa_rpc *rpc)
  * @nonblocking: do not wait
  * @keep_id: result: the id that user space gave stays in its arguments
  *
+ * Nobody else can wait for the RPC until the caller clears its @waiting.
+ *
  * Context: process, sleeps.
  * Return: the RPC with a reference, or ERR_PTR: -EINVAL: there is no such
  *	private RPC (any more); otherwise as homa_wait_shared()
@@ -163,12 +177,12 @@ struct homa_rpc *homa_wait_private(struct homa_sock *hsk, u64 id,
 	err = private_claim(hsk, rpc);
 	if (!err) {
 		err = private_wait(hsk, rpc, nonblocking);
+		if (!err)
+			return rpc;
 		spin_lock_bh(&rpc->lock);
 		rpc->waiting = false;
 		spin_unlock_bh(&rpc->lock);
 	}
-	if (!err)
-		return rpc;
 	homa_rpc_put(rpc);
 	return ERR_PTR(err);
 }

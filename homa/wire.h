@@ -40,6 +40,7 @@ enum homa_packet_type {
 
 /* Values of homa_common_hdr.doff: header length as TCP would state it. */
 #define HOMA_DOFF_DATA 0xe0
+#define HOMA_DOFF_SEGMENTS 0xd0
 #define HOMA_DOFF_CONTROL 0x50
 
 /* Segment offset that means "look in the sequence field". */
