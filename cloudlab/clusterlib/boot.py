@@ -36,10 +36,12 @@ SILENT_CODE = 91
 TIMEOUT_CODE = 124
 POLL_S = 0.02
 
-# Guests run in a process namespace of their own: User-Mode Linux kills processes when it
-# halts, and one that was just being made may have no number yet (-1 means everybody).
-# The shell is process 1 there, since an aborting kernel could not kill itself.
-CAGE = ["unshare", "--pid", "--fork", "--kill-child=KILL", "sh", "-c", '"$@"; exit $?', "sh"]
+# Guests run in a process namespace of their own, so that nothing that goes wrong in one
+# can kill a process of the host, and all of it ends together. The shell is process 1
+# there, since an aborting kernel could not kill itself. setpriv: should we be killed
+# ourselves, the guest must not outlive us.
+CAGE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child=KILL",
+        "sh", "-c", '"$@"; exit $?', "sh"]
 
 
 @dataclass
@@ -156,12 +158,11 @@ def run(job: Job, path: Path, words: list[str], files: tuple[int, ...],
         env: dict[str, str]) -> int:
     """Run the guest's process, already prepared in PATH; return the exit code."""
     sys.stdout.flush()
-    # setpriv: should we be killed ourselves, the guest must not outlive us.
     # setarch: addresses of the guest's memory are the same in each run.
-    words = ["setarch", os.uname().machine, "-R", "setpriv", "--pdeathsig", "KILL", *words]
+    words = [*CAGE, "setarch", os.uname().machine, "-R", *words]
     with open(path / "log", "ab") as log:
         try:
-            process = subprocess.Popen(CAGE + words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                        pass_fds=files, start_new_session=True, cwd=path,
                                        env={"PATH": os.environ.get("PATH", ""), **env})
         except OSError as error:

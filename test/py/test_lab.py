@@ -73,7 +73,7 @@ def test_a_failing_command_is_not_found() -> None:
 
 
 def test_losses_are_counted_apart_from_drops() -> None:
-    script = "ip netns exec h1 test/netns/lab_tcp >/dev/null; $LAB_DROPS --total"
+    script = "ip netns exec h1 ping -q -f -c 400 10.0.0.2 >/dev/null; $LAB_DROPS --total"
     total = lab("--hosts", "2", "--loss", "5", "--", "sh", "-c", script).stdout.split()
     assert total[:2] == ["total", "0"] and int(total[2]) > 10
 
