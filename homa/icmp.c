@@ -126,7 +126,8 @@ int homa_icmp_v4(struct sk_buff *skb, u32 info)
 	if (!hsk)
 		return -ENOENT;
 	if (icmp->type == ICMP_REDIRECT)
-		ipv4_sk_redirect(skb, homa_sock_sk(hsk));
+		ipv4_redirect(skb, dev_net(skb->dev),
+			      homa_sock_sk(hsk)->sk_bound_dev_if, IPPROTO_HOMA);
 	if (icmp->type != ICMP_DEST_UNREACH)
 		return 0;
 	ipv6_addr_set_v4mapped(iph->daddr, &e.daddr);
@@ -138,7 +139,9 @@ int homa_icmp_v4(struct sk_buff *skb, u32 info)
 		e.error = -EPROTONOSUPPORT;
 		break;
 	case ICMP_FRAG_NEEDED:
-		ipv4_sk_update_pmtu(skb, homa_sock_sk(hsk), info);
+		ipv4_update_pmtu(skb, dev_net(skb->dev), info,
+				 homa_sock_sk(hsk)->sk_bound_dev_if,
+				 IPPROTO_HOMA);
 		return 0;
 	case ICMP_SR_FAILED:
 		return 0;
@@ -174,11 +177,17 @@ int homa_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 	if (!hsk)
 		return -ENOENT;
 	if (type == ICMPV6_PKT_TOOBIG) {
-		ip6_sk_update_pmtu(skb, homa_sock_sk(hsk), info);
+		ip6_update_pmtu(skb, dev_net(skb->dev), info,
+				homa_sock_sk(hsk)->sk_bound_dev_if,
+				READ_ONCE(homa_sock_sk(hsk)->sk_mark),
+				sock_net_uid(dev_net(skb->dev), homa_sock_sk(hsk)));
 		return 0;
 	}
 	if (type == NDISC_REDIRECT)
-		ip6_sk_redirect(skb, homa_sock_sk(hsk));
+		ip6_redirect(skb, dev_net(skb->dev),
+			     homa_sock_sk(hsk)->sk_bound_dev_if,
+			     READ_ONCE(homa_sock_sk(hsk)->sk_mark),
+			     sock_net_uid(dev_net(skb->dev), homa_sock_sk(hsk)));
 	if (type == ICMPV6_DEST_UNREACH && code == ICMPV6_PORT_UNREACH) {
 		e.error = -ENOTCONN;
 	} else if (type == ICMPV6_PARAMPROB && code == ICMPV6_UNK_NEXTHDR) {

@@ -62,10 +62,10 @@ def is_python(path: Path) -> bool:
     return path.suffix == ".py" or "python" in shebang(path)
 
 
-def kernel_source() -> Path:
-    """Return the kernel tree whose scripts the checks use (newest 6.1 in the cache)."""
+def kernel_source(version: str = "6.1") -> Path:
+    """Return the sources of a kernel; the checks use the scripts of 6.1."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    tree = cache / "homa-lab" / "src" / "linux-6.1"
+    tree = cache / "homa-lab" / "src" / f"linux-{version}"
     if not (tree / "scripts" / "checkpatch.pl").exists():
         raise CannotCheck(f"no {tree}: run `cloudlab/bin/lab kernel`")
     return tree
