@@ -23,6 +23,8 @@ host() {
 		addr add 10.7.$net.$number/24 dev $dev
 		addr add fd07:$net::$number/64 dev $dev nodad
 	END
+	# An emulated machine on a busy one stands still for longer than 100 ms.
+	knob "$name" timeout_ticks 2000
 }
 
 # Both directions answer, so that no storm begins with a neighbour unknown.
