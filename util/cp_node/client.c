@@ -623,6 +623,10 @@ static int prepare(struct client *c)
 		return -1;
 	if (!c->o.first_port)
 		c->o.first_port = c->xport->first_port;
+	if (!c->o.ports)
+		c->o.ports = c->xport->client_ports;
+	if (!c->o.server_ports)
+		c->o.server_ports = c->xport->server_ports;
 	if (c->o.unloaded)
 		c->o.ports = 1;
 	if (asprintf(&c->exp, "%s_%s", c->o.protocol, c->o.workload) < 0)

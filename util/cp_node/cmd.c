@@ -31,12 +31,12 @@ static struct client_opts client_opts;
 static struct server_opts server_opts;
 
 static const struct client_opts client_defaults = {
-	.protocol = "homa", .workload = "100", .drain = 2, .client_max = 1, .ports = 1,
-	.port_receivers = 1, .server_ports = 1, .buf_bpages = 1000, .seed = 1,
+	.protocol = "homa", .workload = "100", .drain = 2, .client_max = 1,
+	.port_receivers = 1, .buf_bpages = 1000, .seed = 1,
 };
 
 static const struct server_opts server_defaults = {
-	.protocol = "homa", .ports = 1, .port_threads = 1, .buf_bpages = 1000, .pin = -1,
+	.protocol = "homa", .port_threads = 1, .buf_bpages = 1000, .pin = -1,
 };
 
 static const struct opt client_table[] = {
@@ -61,13 +61,13 @@ static const struct opt client_table[] = {
 	OPT_FLAG("one-way", &client_opts.one_way, "responses of at most 100 bytes"),
 	OPT_INT("port-receivers", &client_opts.port_receivers, 0, 64,
 		"threads that receive, for each port; 0: the sender waits for each response (1)"),
-	OPT_INT("ports", &client_opts.ports, 1, 256, "client ports, each with a sending thread (1)"),
+	OPT_INT("ports", &client_opts.ports, 1, 256, "client ports, each with a sending thread (1 for Homa, 4 for TCP)"),
 	OPT_STR("protocol", &client_opts.protocol, "P", "homa, tcp or dctcp (homa)"),
 	OPT_STR("rpcs", &client_opts.rpcs, "FILE", "write a line for each request to a new CSV file"),
 	OPT_REAL("seconds", &client_opts.seconds, 0, 1e6,
 		 "how long requests arrive; 0: until stopped (0)"),
 	OPT_U64("seed", &client_opts.seed, "of the arrivals (1)"),
-	OPT_INT("server-ports", &client_opts.server_ports, 1, 256, "ports of each server (1)"),
+	OPT_INT("server-ports", &client_opts.server_ports, 1, 256, "ports of each server (1 for Homa, 8 for TCP)"),
 	OPT_STR("servers", &client_opts.servers, "A,B,...", "addresses of the servers (required)"),
 	OPT_U64("start-at", &client_opts.start_at,
 		"when to start, CLOCK_REALTIME in ns; 0: at once (0)"),
@@ -89,7 +89,7 @@ static const struct opt server_table[] = {
 	OPT_STR("json", &server_opts.json, "FILE", "at the end, write totals to a new file"),
 	OPT_INT("pin", &server_opts.pin, 0, 1023, "run all threads on core N"),
 	OPT_INT("port-threads", &server_opts.port_threads, 1, 64, "threads for each port (1)"),
-	OPT_INT("ports", &server_opts.ports, 1, 256, "ports to listen on (1)"),
+	OPT_INT("ports", &server_opts.ports, 1, 256, "ports to listen on (1 for Homa, 8 for TCP)"),
 	OPT_STR("protocol", &server_opts.protocol, "P", "homa, tcp or dctcp (homa)"),
 	OPT_FLAG("verify", &server_opts.verify,
 		 "check each request, and that none is executed twice"),
@@ -271,14 +271,14 @@ static const struct command commands[] = {
 	  "Examples:\n"
 	  "  cp_node client --servers 10.0.0.2 --workload w4 --gbps 5 --client-max 200 --seconds 1 --json run.json\n"
 	  "  cp_node client --servers fd00::2,fd00::3 --ipv6 --workload 1-1000000 --limit 10000 --client-max 20 --verify\n"
-	  "  cp_node client --servers 10.0.0.2 --protocol tcp --ports 4 --server-ports 8 --workload w3 --gbps 2\n"
+	  "  cp_node client --servers 10.0.0.2 --protocol tcp --workload w3 --gbps 2 --client-max 200\n"
 	  "  cp_node client --servers 10.0.0.2 --workload w4 --unloaded 10 --rpcs unloaded.csv\n",
 	  run_client, client_table },
 	{ "server", "server [options]",
 	  "Answer requests.\n\n"
 	  "Examples:\n"
 	  "  cp_node server --ports 3 --port-threads 3\n"
-	  "  cp_node server --protocol tcp --ports 8 --verify --json server.json\n",
+	  "  cp_node server --protocol tcp --verify --json server.json\n",
 	  run_server, server_table },
 	{ "stop", "stop clients|senders|servers",
 	  "End clients (they wait for outstanding requests, and write their files) or servers;\n"

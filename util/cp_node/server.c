@@ -198,6 +198,8 @@ static int prepare(struct server *s)
 		return -1;
 	if (!s->o.first_port)
 		s->o.first_port = s->xport->first_port;
+	if (!s->o.ports)
+		s->o.ports = s->xport->server_ports;
 	s->exp = strdup(s->o.exp ? s->o.exp : s->o.protocol);
 	s->o.protocol = strdup(s->o.protocol);
 	s->o.json = s->o.json ? strdup(s->o.json) : NULL;

@@ -15,7 +15,8 @@ struct server_thread;
 
 struct xport {
 	const char *name;
-	int first_port;			/* default for --first-port */
+	/* Defaults for --first-port, a client's --ports and a server's. */
+	int first_port, client_ports, server_ports;
 
 	/* Make the sockets and connections of a client port.
 	 * Return: 0, or -1 after an error line.

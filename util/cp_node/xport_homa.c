@@ -206,6 +206,8 @@ static void homa_unlisten(struct server_port *p)
 const struct xport xport_homa = {
 	.name = "homa",
 	.first_port = 4000,
+	.client_ports = 1,
+	.server_ports = 1,
 	.open = homa_open,
 	.send = homa_send,
 	.receive = homa_receive,

@@ -384,6 +384,8 @@ static void tcp_wake(struct port *p)
 
 #define TCP_OPERATIONS \
 	.first_port = 5000, \
+	.client_ports = 4, \
+	.server_ports = 8, \
 	.open = tcp_open, \
 	.send = tcp_send, \
 	.receive = tcp_receive, \
