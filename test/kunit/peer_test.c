@@ -146,7 +146,7 @@ static void homa_peer_get__full_table_evicts_idle_longest(struct kunit *test)
 	hn->sysctl.max_peers = 3;
 	for (i = 1; i <= 3; i++) {
 		peer_touch(test, i);
-		msleep(5);
+		msleep(20);
 	}
 	peer_touch(test, 1);	/* so 2 is idle longest */
 	peer_touch(test, 4);
@@ -179,6 +179,32 @@ static void homa_peer_get__full_of_used_peers(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, peer_known(test, 2));
 	homa_peer_put(peers[0]);
 	homa_peer_put(peers[2]);
+}
+
+/* One idle peer among many: each attempt looks at a few, and goes on where
+ * the one before ended.
+ */
+static void homa_peer_get__search_goes_on(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_peer *peers[40], *peer = NULL;
+	int i, tries;
+
+	hn->sysctl.max_peers = ARRAY_SIZE(peers);
+	for (i = 0; i < ARRAY_SIZE(peers); i++) {
+		peers[i] = peer_get(test, i);
+		KUNIT_ASSERT_NOT_NULL(test, peers[i]);
+	}
+	homa_peer_put(peers[39]);
+	for (tries = 0; !peer && tries < 10; tries++)
+		peer = peer_get(test, 100);
+	KUNIT_EXPECT_NOT_NULL(test, peer);
+	KUNIT_EXPECT_FALSE(test, peer_known(test, 39));
+	KUNIT_EXPECT_EQ(test, hn->peers.count, (int)ARRAY_SIZE(peers));
+	if (peer)
+		homa_peer_put(peer);
+	for (i = 0; i < ARRAY_SIZE(peers) - 1; i++)
+		homa_peer_put(peers[i]);
 }
 
 /* An evicted peer that comes back is a new one. */
@@ -226,7 +252,7 @@ static void homa_peer_get__random(struct kunit *test)
 	int i, in_use = 0;
 
 	prandom_seed_state(&rnd, 1);
-	hn->sysctl.max_peers = 20;
+	hn->sysctl.max_peers = 16;
 	for (i = 0; i < 5000; i++) {
 		u32 n = prandom_u32_state(&rnd) % ARRAY_SIZE(held);
 		struct homa_peer *peer = peer_get(test, n);
@@ -240,11 +266,11 @@ static void homa_peer_get__random(struct kunit *test)
 				in_use--;
 			}
 		} else {
-			KUNIT_EXPECT_EQ(test, !peer, in_use == 20);
+			KUNIT_EXPECT_EQ(test, !peer, in_use == 16);
 			held[n] = peer;
 			in_use += !!peer;
 		}
-		KUNIT_EXPECT_LE(test, hn->peers.count, 20);
+		KUNIT_EXPECT_LE(test, hn->peers.count, 16);
 	}
 	for (i = 0; i < ARRAY_SIZE(held); i++) {
 		if (held[i])
@@ -308,6 +334,7 @@ static struct kunit_case peer_cases[] = {
 	KUNIT_CASE(homa_peer_get__new_peer),
 	KUNIT_CASE(homa_peer_get__full_table_evicts_idle_longest),
 	KUNIT_CASE(homa_peer_get__full_of_used_peers),
+	KUNIT_CASE(homa_peer_get__search_goes_on),
 	KUNIT_CASE(homa_peer_get__comes_back),
 	KUNIT_CASE(homa_peer_get__many),
 	KUNIT_CASE(homa_peer_get__random),

@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* homa/grant.c: who gets grants, for how much, and when. */
+
+#include "host.h"
+
+#define MAX_MESSAGES 20
+
+/* Bytes of a message that have arrived. */
+static u32 received(const struct homa_rpc *rpc)
+{
+	return rpc->in.length - rpc->in.left;
+}
+
+/* Data has arrived. The batch's references are gone afterwards. */
+static void update(struct homa_rpc *rpc, u32 bytes,
+		   struct homa_grant_batch *batch)
+{
+	int i;
+
+	batch->count = 0;
+	spin_lock_bh(&rpc->lock);
+	rpc->in.left -= bytes;
+	homa_grant_update(rpc, batch);
+	spin_unlock_bh(&rpc->lock);
+	for (i = 0; i < batch->count; i++)
+		refcount_dec(&batch->grants[i].rpc->refs);
+}
+
+static void remove(struct homa_rpc *rpc)
+{
+	spin_lock_bh(&rpc->lock);
+	homa_grant_remove(rpc);
+	spin_unlock_bh(&rpc->lock);
+}
+
+/* A message of which nothing has arrived or been granted. Later ones are
+ * younger.
+ */
+static struct homa_rpc *message(struct kunit *test, u64 number, u32 length)
+{
+	struct homa_rpc *rpc = host_rpc(test, 2 * number);
+
+	rpc->in.length = length;
+	rpc->in.left = length;
+	rpc->in.scheduled = true;
+	return rpc;
+}
+
+/* As if so much were on its way already that nobody gets a grant. */
+static void hold(struct homa_net *hn)
+{
+	hn->grants.incoming += S32_MAX;
+}
+
+static void let_go(struct homa_net *hn)
+{
+	hn->grants.incoming -= S32_MAX;
+}
+
+/* A message that is known to the scheduler, which is on hold. */
+static struct homa_rpc *waiting(struct kunit *test, u64 number, u32 length)
+{
+	struct homa_rpc *rpc = message(test, number, length);
+	struct homa_grant_batch batch;
+
+	update(rpc, 0, &batch);
+	KUNIT_EXPECT_EQ(test, batch.count, 0);
+	return rpc;
+}
+
+struct window_case {
+	int window;
+	int max_incoming;
+	int overcommit;
+	int messages;
+	u32 granted;	/* to each that is granted to */
+};
+
+static const struct window_case window_cases[] = {
+	{ 0, 400000, 8, 1, 200000 },
+	{ 0, 400000, 8, 3, 100000 },
+	{ 0, 400000, 8, 7, 50000 },
+	{ 0, 400000, 8, 8, 44444 },
+	{ 0, 400000, 8, 20, 44444 },
+	{ 0, 400000, 1, 20, 200000 },
+	{ 0, 400000, 4, 20, 80000 },
+	{ 0, 30000, 8, 20, 3333 },
+	{ 70000, 400000, 8, 1, 70000 },
+	{ 70000, 1000000, 8, 20, 70000 },
+	{ 70000, 400000, 2, 20, 70000 },
+	{ 1, 400000, 8, 3, 1 },
+	{ 800000, 4000000, 2, 3, 800000 },
+};
+
+static void window_desc(const struct window_case *param, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%d/%d, %d of %d messages",
+		 param->window, param->max_incoming, param->overcommit,
+		 param->messages);
+}
+
+KUNIT_ARRAY_PARAM(window, window_cases, window_desc);
+
+static void homa_grant_update__window(struct kunit *test)
+{
+	const struct window_case *param = test->param_value;
+	struct homa_rpc *rpcs[MAX_MESSAGES];
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	int i, active = min(param->overcommit, param->messages);
+
+	hold(hn);
+	for (i = 0; i < param->messages; i++)
+		rpcs[i] = waiting(test, i, 900000);
+	KUNIT_EXPECT_EQ(test, hn->grants.count, param->messages);
+	KUNIT_EXPECT_EQ(test, hn->sysctl.max_grantable_rpcs, param->messages);
+
+	let_go(hn);
+	hn->sysctl.max_incoming = param->max_incoming;
+	hn->sysctl.max_overcommit = param->overcommit;
+	hn->sysctl.window = param->window;
+	update(rpcs[0], 0, &batch);
+	KUNIT_EXPECT_EQ(test, batch.count, active);
+	for (i = 0; i < param->messages; i++)
+		KUNIT_EXPECT_EQ(test, rpcs[i]->in.granted,
+				i < active ? param->granted : 0U);
+	for (i = 0; i < param->messages; i++)
+		remove(rpcs[i]);
+}
+
+struct order_case {
+	const char *desc;
+	u32 left[MAX_MESSAGES];
+	int overcommit;
+	int order[MAX_MESSAGES + 1];	/* of those that are granted to, -1 */
+};
+
+static const struct order_case order_cases[] = {
+	{ "alone", { 500 }, 8, { 0, -1 } },
+	{ "ascending", { 50001, 50002, 50003 }, 8, { 0, 1, 2, -1 } },
+	{ "descending", { 50003, 50002, 50001 }, 8, { 2, 1, 0, -1 } },
+	{ "mixed", { 70000, 60000, 90000, 80000 }, 8, { 1, 0, 3, 2, -1 } },
+	{ "older first", { 60000, 60000, 60000 }, 8, { 0, 1, 2, -1 } },
+	{ "one at a time", { 70000, 60000, 90000 }, 1, { 1, -1 } },
+	{ "two at a time", { 70000, 60000, 90000 }, 2, { 1, 0, -1 } },
+	{ "eight at most",
+	  { 90000, 80000, 70000, 60000, 50000, 85000, 75000, 65000, 55000,
+	    45000 },
+	  8, { 9, 4, 8, 3, 7, 2, 6, 1, -1 } },
+};
+
+static void order_desc(const struct order_case *param, char *desc)
+{
+	strscpy(desc, param->desc, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(order, order_cases, order_desc);
+
+/* Fewest missing bytes first, whatever the length; priorities likewise. */
+static void homa_grant_update__order(struct kunit *test)
+{
+	const struct order_case *param = test->param_value;
+	struct homa_rpc *rpcs[MAX_MESSAGES];
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	int i, n;
+
+	hold(hn);
+	for (n = 0; param->left[n]; n++) {
+		rpcs[n] = waiting(test, n, 1000000);
+		rpcs[n]->in.granted = 1000000 - param->left[n];
+		update(rpcs[n], 1000000 - param->left[n], &batch);
+		KUNIT_EXPECT_EQ(test, batch.count, 0);
+	}
+	let_go(hn);
+	hn->sysctl.max_incoming = 100;
+	hn->sysctl.max_overcommit = param->overcommit;
+	hn->sysctl.max_sched_prio = HOMA_MAX_PRIORITIES - 1;
+	update(rpcs[0], 0, &batch);
+	for (i = 0; i < batch.count; i++) {
+		KUNIT_EXPECT_GE(test, param->order[i], 0);
+		if (param->order[i] < 0)
+			break;
+		KUNIT_EXPECT_PTR_EQ(test, batch.grants[i].rpc,
+				    rpcs[param->order[i]]);
+		KUNIT_EXPECT_EQ(test, batch.grants[i].prio,
+				batch.count - 1 - i);
+	}
+	KUNIT_EXPECT_EQ(test, param->order[i], -1);
+	for (i = 0; i < n; i++)
+		remove(rpcs[i]);
+	KUNIT_EXPECT_EQ(test, hn->grants.count, 0);
+}
+
+struct increment_case {
+	const char *desc;
+	int window;
+	u32 length;
+	u32 arrives[8];	/* bytes, one update each */
+	u32 grants[8];	/* offset, or 0: no grant */
+};
+
+static const struct increment_case increment_cases[] = {
+	{ "first", 50000, 1000000, { 1000 }, { 51000 } },
+	{ "too little", 50000, 1000000, { 1000, 9999 }, { 51000, 0 } },
+	{ "enough", 50000, 1000000, { 1000, 10000 }, { 51000, 61000 } },
+	{ "adds up", 50000, 1000000, { 1000, 5000, 4999, 1 },
+	  { 51000, 0, 0, 61000 } },
+	{ "small window", 2000, 1000000, { 1000, 1999, 1 },
+	  { 3000, 0, 5000 } },
+	{ "whole message", 50000, 50000, { 1000 }, { 50000 } },
+	{ "window ends at the end", 50000, 51000, { 1000 }, { 51000 } },
+	{ "last grant may be small", 50000, 52000, { 1000, 1000 },
+	  { 51000, 52000 } },
+	{ "not past the end", 50000, 55000, { 1000, 9000 },
+	  { 51000, 55000 } },
+	{ "nothing after the last", 50000, 52000, { 1000, 1000, 30000 },
+	  { 51000, 52000, 0 } },
+};
+
+static void increment_desc(const struct increment_case *param, char *desc)
+{
+	strscpy(desc, param->desc, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(increment, increment_cases, increment_desc);
+
+static void homa_grant_update__increment(struct kunit *test)
+{
+	const struct increment_case *param = test->param_value;
+	struct homa_rpc *rpc = message(test, 1, param->length);
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	u32 before;
+	int i;
+
+	hn->sysctl.window = param->window;
+	for (i = 0; param->arrives[i]; i++) {
+		before = rpc->in.granted;
+		update(rpc, param->arrives[i], &batch);
+		KUNIT_EXPECT_EQ(test, batch.count, param->grants[i] ? 1 : 0);
+		if (!param->grants[i])
+			continue;
+		KUNIT_EXPECT_EQ(test, rpc->in.granted, param->grants[i]);
+		KUNIT_EXPECT_EQ(test, batch.grants[0].offset, param->grants[i]);
+		KUNIT_EXPECT_EQ(test, batch.grants[0].increment,
+				param->grants[i] - before);
+	}
+	remove(rpc);
+	KUNIT_EXPECT_EQ(test, refcount_read(&rpc->refs), 1U);
+}
+
+struct unscheduled_case {
+	const char *desc;
+	u32 length;
+	u32 unscheduled;
+	u32 arrived;
+	u32 granted;	/* with a window of 30000 */
+};
+
+static const struct unscheduled_case unscheduled_cases[] = {
+	{ "all of it", 20000, 20000, 1000, 20000 },
+	{ "more than the window", 100000, 40000, 1000, 40000 },
+	{ "just a window", 100000, 40000, 10000, 40000 },
+	{ "worth a grant", 100000, 40000, 20000, 50000 },
+	{ "none", 100000, 0, 1, 30001 },
+	{ "sender went further", 100000, 1000, 60000, 90000 },
+	{ "complete, not granted", 100000, 1000, 100000, 1000 },
+};
+
+static void unscheduled_desc(const struct unscheduled_case *param, char *desc)
+{
+	strscpy(desc, param->desc, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(unscheduled, unscheduled_cases, unscheduled_desc);
+
+static void homa_grant_update__unscheduled(struct kunit *test)
+{
+	const struct unscheduled_case *param = test->param_value;
+	struct homa_rpc *rpc = message(test, 1, param->length);
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+
+	hn->sysctl.window = 30000;
+	rpc->in.granted = param->unscheduled;
+	rpc->in.unsched = param->unscheduled;
+	rpc->in.scheduled = param->unscheduled < param->length;
+	update(rpc, param->arrived, &batch);
+	KUNIT_EXPECT_EQ(test, rpc->in.granted, param->granted);
+	KUNIT_EXPECT_EQ(test, hn->grants.count,
+			rpc->in.left && param->granted < param->length);
+	remove(rpc);
+}
+
+static void homa_grant_remove__promotes_the_next(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_rpc *a, *b, *c;
+	struct homa_grant_batch batch;
+
+	hn->sysctl.max_overcommit = 1;
+	hn->sysctl.window = 20000;
+	a = message(test, 1, 100000);
+	b = message(test, 2, 200000);
+	c = message(test, 3, 300000);
+	update(a, 0, &batch);
+	update(c, 0, &batch);
+	update(b, 0, &batch);
+	KUNIT_EXPECT_EQ(test, a->in.granted, 20000U);
+	KUNIT_EXPECT_EQ(test, b->in.granted, 0U);
+	KUNIT_EXPECT_EQ(test, c->in.granted, 0U);
+
+	/* Bottom halves run before remove() returns, with the tasklet. */
+	remove(a);
+	KUNIT_EXPECT_EQ(test, b->in.granted, 20000U);
+	KUNIT_EXPECT_EQ(test, c->in.granted, 0U);
+	remove(a);
+	KUNIT_EXPECT_EQ(test, c->in.granted, 0U);
+	remove(b);
+	KUNIT_EXPECT_EQ(test, c->in.granted, 20000U);
+	remove(c);
+	KUNIT_EXPECT_EQ(test, hn->grants.count, 0);
+	KUNIT_EXPECT_EQ(test, refcount_read(&a->refs), 1U);
+	KUNIT_EXPECT_EQ(test, refcount_read(&b->refs), 1U);
+	KUNIT_EXPECT_EQ(test, refcount_read(&c->refs), 1U);
+}
+
+/* A message that has all its grants makes room for one that waits, even if no
+ * other message gets data any more.
+ */
+static void homa_grant_update__last_grant_promotes_the_next(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	struct homa_rpc *a, *b;
+
+	hn->sysctl.max_overcommit = 1;
+	hn->sysctl.window = 20000;
+	a = message(test, 1, 30000);
+	b = message(test, 2, 200000);
+	update(a, 0, &batch);
+	update(b, 0, &batch);
+	KUNIT_EXPECT_EQ(test, a->in.granted, 20000U);
+	KUNIT_EXPECT_EQ(test, b->in.granted, 0U);
+	update(a, 10000, &batch);
+	KUNIT_EXPECT_EQ(test, a->in.granted, 30000U);
+	update(a, 10000, &batch);
+	update(a, 10000, &batch);
+	remove(a);
+	KUNIT_EXPECT_EQ(test, b->in.granted, 20000U);
+	remove(b);
+}
+
+static void homa_grant_update__short_message_overtakes(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	struct homa_rpc *a, *b;
+
+	hn->sysctl.max_overcommit = 1;
+	hn->sysctl.window = 20000;
+	a = message(test, 1, 500000);
+	b = message(test, 2, 100000);
+	update(a, 1000, &batch);
+	KUNIT_EXPECT_EQ(test, a->in.granted, 21000U);
+	update(b, 0, &batch);
+	KUNIT_EXPECT_EQ(test, batch.count, 1);
+	KUNIT_EXPECT_PTR_EQ(test, batch.grants[0].rpc, b);
+
+	/* The long one gets no more while the short one is there. */
+	update(a, 20000, &batch);
+	KUNIT_EXPECT_EQ(test, batch.count, 0);
+	KUNIT_EXPECT_EQ(test, a->in.granted, 21000U);
+	remove(b);
+	KUNIT_EXPECT_EQ(test, a->in.granted, 41000U);
+	remove(a);
+}
+
+/* Random messages come and go, and data arrives in random order. */
+struct run {
+	struct kunit *test;
+	struct rnd_state rnd;
+	struct homa_rpc *rpcs[MAX_MESSAGES];
+	int total;
+	bool ended[MAX_MESSAGES];
+};
+
+static u32 outstanding(const struct run *run)
+{
+	u32 sum = 0;
+	int i;
+
+	for (i = 0; i < run->total; i++) {
+		const struct homa_rpc *rpc = run->rpcs[i];
+
+		if (rpc && !run->ended[i] && rpc->in.granted > received(rpc))
+			sum += rpc->in.granted - received(rpc);
+	}
+	return sum;
+}
+
+/* A message that may send something, or -1. */
+static int run_pick(struct run *run)
+{
+	int i, n = prandom_u32_state(&run->rnd) % run->total;
+
+	for (i = 0; i < run->total; i++) {
+		const struct homa_rpc *rpc = run->rpcs[(n + i) % run->total];
+
+		if (rpc && rpc->in.left && rpc->in.granted > received(rpc))
+			return (n + i) % run->total;
+	}
+	return -1;
+}
+
+/* What one pass decided makes sense. */
+static void run_check_batch(struct run *run,
+			    const struct homa_grant_batch *batch)
+{
+	struct homa_net *hn = run->test->priv;
+	int i, active = 0;
+
+	KUNIT_EXPECT_LE(run->test, batch->count, HOMA_MAX_GRANTS);
+	for (i = 0; i < batch->count; i++) {
+		const struct homa_grant *g = &batch->grants[i];
+
+		KUNIT_EXPECT_GT(run->test, g->increment, 0U);
+		KUNIT_EXPECT_EQ(run->test, g->offset, g->rpc->in.granted);
+		KUNIT_EXPECT_LE(run->test, g->offset, (u32)g->rpc->in.length);
+		active += g->offset < (u32)g->rpc->in.length;
+	}
+
+	/* Those that got their last grant made room for others. */
+	KUNIT_EXPECT_LE(run->test, active, hn->sysctl.max_overcommit);
+}
+
+static void run_deliver(struct run *run, int i)
+{
+	struct homa_rpc *rpc = run->rpcs[i];
+	u32 n = min_t(u32, 1 + prandom_u32_state(&run->rnd) % 9000,
+		      rpc->in.granted - received(rpc));
+	struct homa_grant_batch batch;
+
+	update(rpc, n, &batch);
+	run_check_batch(run, &batch);
+	if (!rpc->in.left) {
+		remove(rpc);
+		run->ended[i] = true;
+	}
+}
+
+static struct run *run_start(struct kunit *test, u64 seed, int total)
+{
+	struct run *run = kunit_kzalloc(test, sizeof(*run), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	run->test = test;
+	run->total = total;
+	prandom_seed_state(&run->rnd, seed);
+	return run;
+}
+
+static void run_begin_message(struct run *run, int i)
+{
+	struct homa_grant_batch batch;
+
+	run->rpcs[i] = message(run->test, i + 1, 1 +
+			       prandom_u32_state(&run->rnd) % 300000);
+	update(run->rpcs[i], 0, &batch);
+	run_check_batch(run, &batch);
+}
+
+struct run_case {
+	int overcommit;
+	int messages;
+	int window;
+};
+
+static const struct run_case run_cases[] = {
+	{ 1, 1, 0 }, { 1, 2, 0 }, { 1, 20, 0 }, { 2, 3, 0 }, { 2, 20, 0 },
+	{ 8, 8, 0 }, { 8, 20, 0 }, { 1, 20, 10000 }, { 2, 20, 1000000 },
+	{ 8, 20, 10000 }, { 8, 20, 1000000 },
+};
+
+static void run_desc(const struct run_case *param, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%d of %d messages, window %d",
+		 param->overcommit, param->messages, param->window);
+}
+
+KUNIT_ARRAY_PARAM(run, run_cases, run_desc);
+
+/* Whatever arrives when, all messages are granted to their end. */
+static void homa_grant__nobody_starves(struct kunit *test)
+{
+	const struct run_case *param = test->param_value;
+	struct homa_net *hn = test->priv;
+	struct run *run;
+	int i, seed, stuck;
+
+	hn->sysctl.max_overcommit = param->overcommit;
+	hn->sysctl.window = param->window;
+	for (seed = 1; seed <= 5; seed++) {
+		run = run_start(test, seed, param->messages);
+		for (i = 0; i < param->messages; i++)
+			run_begin_message(run, i);
+		while ((i = run_pick(run)) >= 0)
+			run_deliver(run, i);
+		for (stuck = i = 0; i < param->messages; i++) {
+			stuck += run->rpcs[i]->in.left > 0;
+			remove(run->rpcs[i]);
+			KUNIT_EXPECT_EQ(test,
+					refcount_read(&run->rpcs[i]->refs), 1U);
+		}
+		KUNIT_EXPECT_EQ(test, stuck, 0);
+		KUNIT_EXPECT_EQ(test, hn->grants.count, 0);
+	}
+}
+
+/* With a dynamic window, what is granted and has not arrived is not more than
+ * max_incoming; messages come one by one, each shorter than those before, so
+ * that each takes the place of one that has its grants already.
+ */
+static void homa_grant__max_incoming_bounds_all(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct run *run = run_start(test, 1, MAX_MESSAGES);
+	struct homa_grant_batch batch;
+	int overcommit, i;
+	u32 most;
+
+	for (overcommit = 1; overcommit <= 8; overcommit *= 2) {
+		hn->sysctl.max_overcommit = overcommit;
+		for (most = i = 0; i < MAX_MESSAGES; i++) {
+			run->rpcs[i] = message(test, i + 1, 900000 - 1000 * i);
+			update(run->rpcs[i], 0, &batch);
+			run_check_batch(run, &batch);
+			most = max(most, outstanding(run));
+		}
+		KUNIT_EXPECT_LE(test, most, (u32)hn->sysctl.max_incoming);
+		for (i = 0; i < MAX_MESSAGES; i++) {
+			remove(run->rpcs[i]);
+			run->rpcs[i] = NULL;
+		}
+	}
+}
+
+static struct kunit_case grant_cases[] = {
+	KUNIT_CASE_PARAM(homa_grant_update__window, window_gen_params),
+	KUNIT_CASE_PARAM(homa_grant_update__order, order_gen_params),
+	KUNIT_CASE_PARAM(homa_grant_update__increment, increment_gen_params),
+	KUNIT_CASE_PARAM(homa_grant_update__unscheduled,
+			 unscheduled_gen_params),
+	KUNIT_CASE(homa_grant_remove__promotes_the_next),
+	KUNIT_CASE(homa_grant_update__last_grant_promotes_the_next),
+	KUNIT_CASE(homa_grant_update__short_message_overtakes),
+	KUNIT_CASE_PARAM(homa_grant__nobody_starves, run_gen_params),
+	KUNIT_CASE(homa_grant__max_incoming_bounds_all),
+	{}
+};
+
+static struct kunit_suite grant_suite = {
+	.name = "homa_grant",
+	.init = host_init,
+	.exit = host_exit,
+	.test_cases = grant_cases,
+};
+
+kunit_test_suites(&grant_suite);
