@@ -417,7 +417,7 @@ static enum homa_drop unknown_known(struct homa_rx *rx, struct homa_rpc *rpc)
 static enum homa_drop busy_known(struct homa_rx *rx, struct homa_rpc *rpc)
 {
 	tt_event(rx->hn, BUSY_RCVD, rx_trace_id(rx), rx_trace_peer(rx));
-	homa_timer_heard(rpc);
+	homa_timer_busy(rpc);
 	return HOMA_CONSUMED;
 }
 
@@ -621,8 +621,9 @@ static enum homa_drop rx_find_socket(struct homa_rx *rx)
 	struct sock *sk;
 
 	hsk = homa_sock_find(rx->hn, ntohs(rx->h->dport), ipv4);
-	if (!hsk || !rx_device_fits(rx, hsk, ipv4) || (!homa_id_is_client(rx->path.id) &&
-		     !READ_ONCE(hsk->is_server)))
+	if (!hsk || !rx_device_fits(rx, hsk, ipv4))
+		return HOMA_DROP_NO_SOCKET;
+	if (!homa_id_is_client(rx->path.id) && !READ_ONCE(hsk->is_server))
 		return HOMA_DROP_NO_SOCKET;
 	sk = homa_sock_sk(hsk);
 	if (!refcount_inc_not_zero(&sk->sk_refcnt))

@@ -5,7 +5,7 @@
  *
  *	waiting for DATA	RESEND after resend_ticks of silence and then
  *				every resend_interval; the RPC fails after
- *				timeout_ticks
+ *				timeout_ticks and timeout_resends RESENDs
  *	response sent		NEED_ACK after request_ack_ticks, then at
  *				intervals that double; the RPC ends when
  *				NEED_ACK_TRIES were not answered
@@ -14,8 +14,8 @@
  * Silence means little while it is our turn: packets wait for the device, the
  * sender waits for our grant, or the message waits for buffer space. A sender
  * that waits is asked for its last packet from time to time, so that one that
- * has died does not occupy space for ever. An application that takes its time is waited for without end: its host answers
- * RESEND with BUSY.
+ * has died does not occupy space for ever. An application that takes its time
+ * is waited for without end: its host answers RESEND with BUSY.
  *
  * Packets do not touch the timer; when it fires it looks when the peer was
  * last heard and goes back to sleep. A pending timer holds a reference. Times
@@ -32,6 +32,11 @@
 /* 2 + 4 + ... + 1024 + 1024 ms: about 3 s until a dead client is forgotten. */
 #define NEED_ACK_TRIES 11
 #define NEED_ACK_MAX_TICKS 1024
+
+/* A peer that says BUSY is asked less often: each time after twice as long, up to
+ * four times resend_ticks.
+ */
+#define TIMER_MAX_PATIENCE 2
 
 /* Timeouts after which a sender is given up that has to wait for this host. */
 #define TIMER_PROBES 4
@@ -123,6 +128,22 @@ void homa_timer_heard(struct homa_rpc *rpc)
 	rpc->last_heard = homa_now();
 	rpc->soft_error = 0;
 	rpc->tries = 0;
+	rpc->asked = 0;
+	rpc->patience = 0;
+}
+
+/**
+ * homa_timer_busy() - the peer lives, but has nothing to send yet
+ * @rpc: RPC
+ *
+ * Context: rpc->lock held.
+ */
+void homa_timer_busy(struct homa_rpc *rpc)
+{
+	int patience = min(rpc->patience + 1, TIMER_MAX_PATIENCE);
+
+	homa_timer_heard(rpc);
+	rpc->patience = patience;
 }
 
 /* Asks the client whether the response may be forgotten. */
@@ -173,11 +194,14 @@ static bool timer_probe(struct homa_rpc *rpc, u64 silence,
 		rpc->last_heard = homa_now();
 		return true;
 	}
-	if (silence >= TIMER_PROBES * timeout)
+	if (silence >= TIMER_PROBES * timeout &&
+	    rpc->asked >= TIMER_PROBES - 1)
 		return false;
-	if (silence >= timeout)
+	if (silence >= timeout) {
+		rpc->asked++;
 		homa_output_resend(rpc, max(rpc->in.end, 1u) - 1, 1,
 				   homa_prio_highest(rpc->hn), txq);
+	}
 	rpc->next_action = homa_now() + timeout;
 	return true;
 }
@@ -192,12 +216,26 @@ static void timer_timed_out(struct homa_rpc *rpc)
 	homa_rpc_abort(rpc, rpc->soft_error ?: -ETIMEDOUT);
 }
 
+/* Has the peer been silent for so long, and asked so often, that it must be
+ * gone? If this host had no time to ask then silence proves nothing.
+ */
+static bool timer_expired(const struct homa_rpc *rpc, u64 silence)
+{
+	const struct homa_sysctls *s = &rpc->hn->sysctl;
+	int timeout = READ_ONCE(s->timeout_ticks);
+	int chances = (timeout - READ_ONCE(s->resend_ticks)) /
+		      READ_ONCE(s->resend_interval);
+
+	return silence >= ticks_to_ns(timeout) &&
+	       rpc->asked >= min(chances, READ_ONCE(s->timeout_resends));
+}
+
 /* Asks for what is missing, or gives up. */
 static void timer_silence(struct homa_rpc *rpc, u64 now,
 			  struct sk_buff_head *txq)
 {
 	struct homa_sysctls *s = &rpc->hn->sysctl;
-	u64 resend = ticks_to_ns(READ_ONCE(s->resend_ticks));
+	u64 resend = ticks_to_ns(READ_ONCE(s->resend_ticks)) << rpc->patience;
 	u64 heard = rpc->last_heard;
 	u64 silence = now - heard;
 
@@ -214,11 +252,12 @@ static void timer_silence(struct homa_rpc *rpc, u64 now,
 			return;
 		}
 		rpc->next_action = max(rpc->next_action, now + resend);
-	} else if (silence >= ticks_to_ns(READ_ONCE(s->timeout_ticks))) {
+	} else if (timer_expired(rpc, silence)) {
 		timer_timed_out(rpc);
 		return;
 	} else if (silence >= resend) {
 		homa_msgin_request_missing(rpc, txq);
+		rpc->asked++;
 		rpc->next_action = now +
 			ticks_to_ns(READ_ONCE(s->resend_interval));
 	}
