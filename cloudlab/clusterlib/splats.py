@@ -18,7 +18,7 @@ TRIGGER = re.compile(r"""
       \bWARNING: | \bBUG[ :] | \bOops\b | \bkernel\ BUG\ at | general\ protection\ fault
     | \bKASAN: | \bUBSAN: | \bODEBUG: | DEBUG_LOCKS_WARN | MAX_LOCK\w+\ too\ low
     | INFO:\ (?:possible|suspicious|task|rcu|trying\ to\ register|inconsistent|NMI)
-    | refcount_t: | unreferenced\ object | new\ suspected\ memory\ leaks
+    | refcount_t: | unreferenced\ object
     | unregister_netdevice:\ waiting | ref_tracker: | leaked\ reference
     | list_(?:add|del)\ corruption | Bad\ page\ state | Objects\ remaining
     | scheduling\ while\ atomic | sleeping\ function\ called

@@ -46,11 +46,12 @@ class Star:
     duplicate: float = 0.0
     reorder: float = 0.0
     reorder_delay: int = 20_000
+    shaped: bool = True         # with rates, delays and bands; in real time they only cost
 
     @property
     def path_delay(self) -> int:
         """Delay of a frame from host to host, without any transmission time."""
-        return 2 * self.host_delay + self.switch_delay
+        return 2 * self.host_delay + self.switch_delay if self.shaped else 0
 
     @property
     def frame(self) -> int:
@@ -169,7 +170,9 @@ def impairment(star: Star, host: int) -> list[str]:
 
 def switch_queues(star: Star) -> list[str]:
     """For `tc -n sw -batch`: all queues of the switch."""
-    lines = [line for i in everyone(star) for line in downlink(star, i)]
+    lines = []
+    if star.shaped:
+        lines += [line for i in everyone(star) for line in downlink(star, i)]
     if star.impaired:
         lines += [line for i in everyone(star) for line in impairment(star, i)]
     return lines
@@ -189,7 +192,7 @@ def host(star: Star, number: int) -> list[str]:
 
 def uplink(star: Star) -> list[str]:
     """For `tc -n hN -batch`: the host's own queue."""
-    return [f"qdisc add dev e0 root handle 1: {shaper(star)}"]
+    return [f"qdisc add dev e0 root handle 1: {shaper(star)}"] if star.shaped else []
 
 
 def batches(star: Star) -> dict[str, list[str]]:

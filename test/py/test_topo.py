@@ -49,6 +49,13 @@ def test_the_sending_host_has_no_netem() -> None:
     assert lines(STAR, "uplink", "tbf") and not lines(STAR, "uplink", "netem")
 
 
+def test_real_time_has_no_rates_but_impairments() -> None:
+    star = replace(STAR, shaped=False, loss=2)
+    assert lines(star, "uplink") == []
+    assert not lines(star, "switch_queues", "tbf")
+    assert len(lines(star, "switch_queues", "loss 2%")) == 3
+
+
 def test_delays_of_the_path_add_up() -> None:
     delays = {line.split("delay ")[1].split()[0] for line in lines(STAR, "switch_queues", "netem")}
     assert delays == {"1.000us"}
