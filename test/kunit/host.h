@@ -25,16 +25,19 @@
 #include "sock.h"
 #include "tomb.h"
 
-/* Sum of a counter over all CPUs. */
-#define host_counter(hn, name)						\
-({									\
-	u64 __sum = 0;							\
-	int __cpu;							\
-									\
-	for_each_possible_cpu(__cpu)					\
-		__sum += per_cpu_ptr((hn)->metrics, __cpu)->name;	\
-	__sum;								\
-})
+/* Sum over all CPUs of the counter at an offset in struct homa_metrics. */
+static inline u64 host_counter_at(struct homa_net *hn, size_t offset)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += *(u64 *)((void *)per_cpu_ptr(hn->metrics, cpu) + offset);
+	return sum;
+}
+
+#define host_counter(hn, name) \
+	host_counter_at(hn, offsetof(struct homa_metrics, name))
 
 /* Makes test->priv a plain host; the init function of a suite. */
 static inline int host_init(struct kunit *test)

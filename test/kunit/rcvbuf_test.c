@@ -108,8 +108,7 @@ static void homa_rcvbuf_reserve__empty_shared_page_is_renewed(struct kunit *test
 		KUNIT_EXPECT_EQ(test, homa_rcvbuf_give_back(rb, &offset, 1), 0);
 		KUNIT_EXPECT_EQ(test, homa_rcvbuf_available(rb), (u64)PAGE);
 	}
-	KUNIT_EXPECT_EQ(test, host_counter((struct homa_net *)test->priv,
-					   bpage_reuses), 9ULL);
+	KUNIT_EXPECT_EQ(test, host_counter(test->priv, bpage_reuses), 9ULL);
 	KUNIT_EXPECT_EQ(test, homa_rcvbuf_reserve(rb, test->priv, PAGE, whole),
 			1);
 	homa_rcvbuf_free(rb);
