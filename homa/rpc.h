@@ -78,6 +78,9 @@ struct homa_rpc_key {
  * @last_heard: time when the peer last showed that it lives, ns
  * @next_action: time of the next RESEND or NEED_ACK, ns
  * @tries: NEED_ACKs sent since the client was last heard
+ * @asked: RESENDs sent since the peer was last heard
+ * @patience: BUSYs received since the peer last sent anything else, up to
+ *	TIMER_MAX_PATIENCE
  * @backoff: NEED_ACKs sent so far, for the next interval
  * @waiters: thread that waits for this private RPC
  * @waiting: there is such a thread
@@ -122,6 +125,8 @@ struct homa_rpc {
 	u64 last_heard;
 	u64 next_action;
 	int tries;
+	int asked;
+	int patience;
 	int backoff;
 	wait_queue_head_t waiters;
 	bool waiting;

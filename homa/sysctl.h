@@ -33,6 +33,7 @@ struct homa_sysctls {
 	int resend_ticks;	  /* silence before the first RESEND */
 	int resend_interval;	  /* between later RESENDs */
 	int timeout_ticks;	  /* silence before an RPC fails */
+	int timeout_resends;	  /* unanswered RESENDs before it fails */
 	int request_ack_ticks;	  /* response complete until NEED_ACK */
 
 	/* Sending (msgout.c, sock.c, pacer.c). */
@@ -102,7 +103,6 @@ struct homa_sysctls {
 	int drop_bits;
 	int freeze_type;
 	int temp[4];
-	int timeout_resends;
 	int verbose;
 };
 

@@ -8,6 +8,7 @@ struct homa_rpc;
 void homa_timer_init(struct homa_rpc *rpc);
 void homa_timer_sent(struct homa_rpc *rpc);
 void homa_timer_heard(struct homa_rpc *rpc);
+void homa_timer_busy(struct homa_rpc *rpc);
 void homa_timer_wait(struct homa_rpc *rpc);
 void homa_timer_cancel(struct homa_rpc *rpc);
 
