@@ -356,7 +356,6 @@ static void msgout_add_resend(struct homa_rpc *rpc, u32 start, u32 end)
 		start = min(r->start, start);
 		end = max(r->end, end);
 		*r = out->resends[--out->num_resends];
-		i = 0;	/* it may touch others now */
 	}
 	if (out->num_resends == HOMA_MAX_RESENDS) {
 		homa_metric_inc(rpc->hn, resend_overflows);
