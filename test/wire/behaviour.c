@@ -600,19 +600,30 @@ static void icmp_errors_end_requests(void)
 	}
 }
 
-/* The peer that port unreachable speaks of is only the one that it quotes. */
+/* Port unreachable ends the RPCs with that port of that host, no others; and
+ * not even those if what it quotes was never sent.
+ */
 static void icmp_for_another_port_changes_nothing(void)
 {
 	FOR_FAMILIES(family) {
-		uint64_t id;
+		union haddr to = wnet_peer_addr(family, PORT + 1);
+		int type = family == AF_INET ? 3 : 1;
+		int code = family == AF_INET ? 3 : 4;
+		uint64_t id, other;
 		struct hsock hs = client_with_request(family, 100, &id);
 		struct hmsg m;
 
 		w_expect(&q, W_DATA, 100);
 		put16(&q, AT_DPORT, PORT + 1);
-		send_icmp(family, family == AF_INET ? 3 : 1,
-			  family == AF_INET ? 3 : 4, &q);
+		send_icmp(family, type, code, &q);
 		EXPECT_RC(hsock_recv_within(&hs, &m, 0, 3), -EAGAIN);
+		ASSERT_RC(hsock_request(&hs, &to, "x", 1, &other), 0);
+		do {
+			w_expect(&q, W_DATA, 100);
+		} while (get64(&q, AT_ID) != other);
+		send_icmp(family, type, code, &q);
+		EXPECT_RC(hsock_recv_within(&hs, &m, 0, 50), -ENOTCONN);
+		EXPECT_EQ(m.args.id, other);
 		respond(family, &hs, id, 10);
 		EXPECT_RC(hsock_recv_within(&hs, &m, 0, 50), 10);
 		hsock_close(&hs);
