@@ -47,7 +47,7 @@ class Job:
     @property
     def guess(self) -> float:
         """Seconds that the job is likely to take if it has never run."""
-        return self.seconds / 4
+        return self.seconds / 10
 
 
 class BadHeader(Exception):

@@ -14,8 +14,8 @@ from .execute import Result, clock
 from .jobs import KINDS, Job
 
 PART_S = 3600
-# Guesses of a job's time are a quarter of its limit; parts leave them room.
-PART_FILL = 0.7
+# The share of its time limit that a job is given in a part, to be on the safe side.
+PART_SHARE = 0.2
 
 
 def total(results: list[Result]) -> Count:
@@ -25,11 +25,11 @@ def total(results: list[Result]) -> Count:
 
 def parts(jobs: list[Job], slots: int) -> list[list[Job]]:
     """Cut JOBS into parts of at most an hour, the same way whenever asked."""
-    room = PART_S * PART_FILL * slots
+    room = PART_S * slots
     cut: list[list[Job]] = [[]]
     spent = 0.0
     for job in sorted(jobs, key=lambda job: job.label):
-        cost = job.guess * job.slots
+        cost = job.seconds * PART_SHARE * job.slots
         if cut[-1] and spent + cost > room:
             cut.append([])
             spent = 0.0
