@@ -34,11 +34,20 @@ def run(*words: object, cwd: Path | None = None) -> str:
 
 
 def default_source() -> str:
-    """Return the version of the sources that this Debian release itself has."""
+    """Return the version of the sources that this Debian release itself has.
+
+    Asking apt takes a second, so the answer is kept until the next release.
+    """
+    major = Path("/etc/debian_version").read_text().strip().partition(".")[0]
+    told = cache.root() / f"source-of-debian-{major.replace('/', '-')}"
+    if told.exists():
+        return told.read_text().strip()
     found = re.search(r"^ *Depends: linux-source-(\d+\.\d+)",
                       run("apt-cache", "depends", "linux-source"), re.M)
     if not found:
         raise ClusterError("apt knows no package linux-source: run `apt-get update`")
+    told.parent.mkdir(parents=True, exist_ok=True)
+    told.write_text(found[1] + "\n")
     return found[1]
 
 

@@ -102,9 +102,10 @@ def refused(lines: list[str], config: str) -> list[str]:
 def locate(version: str, flavor: Flavor) -> Kernel:
     """Return where VERSION in FLAVOR is, or will be, in the cache."""
     digest = hashlib.sha256()
-    for part in (flavor.base, *wanted(flavor), repr(uml_edits().edits(version))):
-        digest.update(part.encode() + b"\n")
     kind = "uml" if flavor.arch == "um" else "x86"
+    edits = repr(uml_edits().edits(version)) if kind == "uml" else ""
+    for part in (flavor.base, *wanted(flavor), edits):
+        digest.update(part.encode() + b"\n")
     name = f"{version}-{flavor.name}-{digest.hexdigest()[:10]}"
     return Kernel(version, flavor, cache.root() / kind / name)
 
