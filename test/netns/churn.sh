@@ -26,27 +26,37 @@ debug) limit=${limit:-30} ;;
 esac
 RANDOM=$seed
 declare -A storms=()
+picked=0
+from=1
+to=2
 steps=0
 reloads=0
 refused=0
 
+# pick N: a number from 1 to N, in $picked. No subshells: processes are what
+# takes time in some guests.
 pick() {
-	echo $((RANDOM % $1 + 1))
+	picked=$((RANDOM % $1 + 1))
+}
+
+# True one time in two.
+toss() {
+	[ $((RANDOM % 2)) = 0 ]
 }
 
 make_host() {
 	ip netns add "c$1" && ip -n "c$1" link set lo up
 }
 
-# Number of the network between two hosts.
+# Number of the network between two hosts, in $net.
 net_of() {
-	if [ "$1" -lt "$2" ]; then echo "$1$2"; else echo "$2$1"; fi
+	if [ "$1" -lt "$2" ]; then net=$1$2; else net=$2$1; fi
 }
 
 # Addresses of the end that host $1 has of its link with $2.
 address() {
 	local net
-	net=$(net_of "$1" "$2")
+	net_of "$1" "$2"
 	ip -n "c$1" -batch - 2>/dev/null <<-END
 		link set v$2 up
 		addr replace 10.8.$net.$1/24 dev v$2
@@ -70,21 +80,30 @@ join_all() {
 
 # Two different hosts, in $from and $to.
 pair() {
-	from=$(pick 3)
+	pick 3
+	from=$picked
 	to=$((from % 3 + 1))
-	[ "$(pick 2)" = 1 ] || to=$(((from + 1) % 3 + 1))
+	toss || to=$(((from + 1) % 3 + 1))
 }
 
 start_storm() {
-	local net
+	local net addr size threads outstanding count
 	pair
-	net=$(net_of "$from" "$to")
-	local addr=10.8.$net.$to
-	[ "$(pick 2)" = 1 ] || addr=fd08:$net::$to
+	net_of "$from" "$to"
+	addr=10.8.$net.$to
+	toss || addr=fd08:$net::$to
+	pick 4
+	size=$((10 ** picked * 10))
+	pick 16
+	outstanding=$picked
+	pick 3
+	threads=$picked
+	pick $storm_size
+	count=$picked
 	timeout -s KILL 30 "$STORM" --client "c$from" --server "c$to" --to "$addr" \
-		--count "$(pick $storm_size)" --seconds "$(pick 3)" --max $((10 ** $(pick 4) * 10)) \
-		--outstanding "$(pick 16)" --threads "$(pick 3)" --seed "$RANDOM" \
-		--port $((RANDOM % 30000 + 1000)) --allow-failures >"/run/churn/$RANDOM.$RANDOM.log" 2>&1 &
+		--count "$count" --seconds 2 --max "$size" --outstanding "$outstanding" \
+		--threads "$threads" --seed "$RANDOM" --port $((RANDOM % 30000 + 1000)) \
+		--allow-failures >"/run/churn/$RANDOM.$RANDOM.log" 2>&1 &
 	storms[$!]=1
 }
 
@@ -98,7 +117,8 @@ kill_storm() {
 
 delete_host() {
 	local i
-	i=$(pick 3)
+	pick 3
+	i=$picked
 	ip netns del "c$i"
 	make_host "$i"
 	join_all
@@ -107,7 +127,7 @@ delete_host() {
 delete_link() {
 	pair
 	ip -n "c$from" link del "v$to" 2>/dev/null
-	[ "$(pick 2)" = 1 ] || sleep 0.05
+	toss || sleep 0.05
 	join "$from" "$to"
 }
 
@@ -125,7 +145,7 @@ change_mtu() {
 	pair
 	local mtus=(1280 1400 1500 1501 4000 9000 65535 576 100)
 	ip -n "c$from" link set "v$to" mtu "${mtus[RANDOM % ${#mtus[@]}]}" 2>/dev/null
-	[ "$(pick 2)" = 1 ] || ip -n "c$from" link set "v$to" mtu 1500 2>/dev/null
+	toss || ip -n "c$from" link set "v$to" mtu 1500 2>/dev/null
 	address "$from" "$to"
 }
 
@@ -153,13 +173,15 @@ change_knob() {
 		"resend_interval -5 0" "num_priorities 9 100" "max_overcommit -9 0")
 	local name low high
 	read -r name low high <<<"${knobs[RANDOM % ${#knobs[@]}]}"
-	on "c$(pick 3)" sh -c "echo $((low + (RANDOM * 32768 + RANDOM) % (high - low + 1))) \
+	pick 3
+	on "c$picked" sh -c "echo $((low + (RANDOM * 32768 + RANDOM) % (high - low + 1))) \
 		>/proc/sys/net/homa/$name" 2>/dev/null
 }
 
 read_files() {
 	local host
-	host=c$(pick 3)
+	pick 3
+	host=c$picked
 	on "$host" cat /proc/net/homa_metrics >/dev/null 2>&1
 	on "$host" cat /proc/net/timetrace >/dev/null 2>&1
 	on "$host" sh -c 'grep -s . /proc/sys/net/homa/*' >/dev/null 2>&1
@@ -197,7 +219,8 @@ reap_storms() {
 step() {
 	reap_storms
 	[ ${#storms[@]} -ge 4 ] || start_storm
-	case $(pick 24) in
+	pick 24
+	case $picked in
 	1 | 2 | 3) kill_storm ;;
 	4) delete_host ;;
 	5 | 6) delete_link ;;
@@ -208,7 +231,7 @@ step() {
 	15 | 16 | 17 | 18) change_knob ;;
 	19) read_files ;;
 	20) reload_module ;;
-	*) sleep 0.0"$(pick 9)" ;;
+	*) sleep 0.05 ;;
 	esac
 }
 

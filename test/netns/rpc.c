@@ -43,7 +43,7 @@ static void all_sizes(int server_ns, int server_family, const char *to_text,
 	echoer_start(&e, server_ns, server_family, PORT);
 	for (int i = 0; i < ARRAY_LEN(sizes); i++) {
 		ktap_label("%d bytes", sizes[i]);
-		EXPECT_RC(round_trip(&hs, &to, sizes[i], i, 10000), 0);
+		EXPECT_RC(round_trip(&hs, &to, sizes[i], i, 60000), 0);
 	}
 	EXPECT_EQ(e.served, ARRAY_LEN(sizes));
 	EXPECT_EQ(hsock_num_rpcs(&hs), 0);
@@ -212,21 +212,21 @@ static void link_local_with_a_scope(void)
 int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = {
-		KTAP_CASE(over_lo_v4),
-		KTAP_CASE(over_lo_v6),
-		KTAP_CASE(over_veth_v4),
-		KTAP_CASE(over_veth_v6),
-		KTAP_CASE(own_address_of_a_device),
-		KTAP_CASE(mapped_addresses),
-		KTAP_CASE(mapped_client_of_an_ipv4_server),
-		KTAP_CASE(without_offloads),
-		KTAP_CASE(without_offloads_v6),
-		KTAP_CASE(with_gro),
-		KTAP_CASE(gso_without_tso),
-		KTAP_CASE(other_mtus),
-		KTAP_CASE(no_resends_without_loss),
-		KTAP_CASE(many_outstanding),
-		KTAP_CASE(link_local_with_a_scope),
+		KTAP_SLOW(over_lo_v4, 300),
+		KTAP_SLOW(over_lo_v6, 300),
+		KTAP_SLOW(over_veth_v4, 300),
+		KTAP_SLOW(over_veth_v6, 300),
+		KTAP_SLOW(own_address_of_a_device, 300),
+		KTAP_SLOW(mapped_addresses, 300),
+		KTAP_SLOW(mapped_client_of_an_ipv4_server, 300),
+		KTAP_SLOW(without_offloads, 300),
+		KTAP_SLOW(without_offloads_v6, 300),
+		KTAP_SLOW(with_gro, 300),
+		KTAP_SLOW(gso_without_tso, 300),
+		KTAP_SLOW(other_mtus, 300),
+		KTAP_SLOW(no_resends_without_loss, 300),
+		KTAP_SLOW(many_outstanding, 300),
+		KTAP_SLOW(link_local_with_a_scope, 300),
 	};
 
 	env.a = ns_new();
