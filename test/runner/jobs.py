@@ -22,6 +22,8 @@ HEADER = re.compile(rf"^\s*(?:#|//|/\*|\*)\s*({WORDS}): *(.*?)\s*(?:\*/)?$")
 HEADER_LINES = 40
 # How much longer a test takes than on the fast kernel.
 SLOWER = {"fast": 1, "debug": 8, "smp": 4}
+# Kernels in real time, with two CPUs, need the machine to themselves.
+SLOTS = {"smp": 2}
 # The lab's own limit is the last resort: test/run knows how busy the machine is.
 LAST_RESORT = 5
 
@@ -95,7 +97,7 @@ def in_kernels(kind: str, path: Path, known: dict[str, kernels.Kernel],
                        f"{seconds * LAST_RESORT:.0f}",
                        "--", program, *shlex.split(words.get("args", ""))]
             yield Job(kind, f"{path.stem}.{flavor}{many}", command, size, seconds + 60,
-                      frozenset({flavor}), int(words.get("slots", "1")))
+                      frozenset({flavor}), int(words.get("slots", SLOTS.get(flavor, 1))))
 
 
 def scripts(kind: str) -> list[Path]:
