@@ -89,7 +89,7 @@ def mac(host: int) -> str:
 
 
 def usec(time_ns: int) -> str:
-    """Return a time as tc wants it."""
+    """Return a time as tc wants it; tc rounds it down to a multiple of 64 ns."""
     return f"{time_ns / 1000:.3f}us"
 
 
