@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 # desc: RPCs while processes, namespaces, devices, settings and the module come and go
 # lab: --no-topology
-# flavor: fast debug smp
+# flavor: fast debug smp@full
 # seeds: 1 2
 # timeout: 150
 #

@@ -3,7 +3,7 @@
  *
  * desc: RPCs of 1 byte to 1 MB both ways, over lo and veth, v4 and v6
  * lab: --no-topology
- * flavor: fast@quick debug smp
+ * flavor: fast@quick debug smp@full
  * timeout: 200
  */
 
