@@ -18,11 +18,11 @@ kdir_sum = $(firstword $(shell printf %s '$(KDIR)' | cksum))
 KEY = $(kernel_release)-$(kernel_arch)-$(kdir_sum)$(if $(W),-w$(W))$(if $(C),-c$(C))
 BUILD = out/build/$(KEY)
 KMAKE = $(MAKE) --no-print-directory -C '$(KDIR)' $(if $(ARCH),ARCH=$(ARCH)) \
-	M='$(CURDIR)/$(BUILD)'
+	M='$(CURDIR)/$(BUILD)$(1)'
 
 .DEFAULT_GOAL := module
-.PHONY: module module-path modules-locked link-sources clean-checked tools demo check check-quick \
-	check-full deps install clean help
+.PHONY: module module-path modules-locked lab-modules lab-modules-locked link-sources \
+	clean-checked tools demo check check-quick check-full deps install clean help
 
 module: ## build homa.ko; KDIR=dir and ARCH=um pick a kernel other than the running one
 	@test -e '$(utsrelease)' || { \
@@ -49,8 +49,18 @@ link-sources:
 modules-locked: link-sources
 	+@$(KMAKE) modules
 
+lab-modules: # build the network hardware of simulated clusters; print its folder
+	@mkdir -p '$(BUILD)-lab'
+	+@flock '$(BUILD)-lab/.lock' $(MAKE) --no-print-directory lab-modules-locked
+	@echo '$(BUILD)-lab'
+
+lab-modules-locked:
+	@for file in cloudlab/lab/kmod/* homa/homa_compat.h; do \
+		ln -sf '$(CURDIR)/'"$$file" '$(BUILD)-lab/' || exit 1; done
+	+@$(call KMAKE,-lab) modules
+
 clean-checked: # forget a build, so that the next one repeats all its warnings
-	@rm -rf '$(BUILD)'
+	@rm -rf '$(BUILD)' '$(BUILD)-lab'
 
 tools: ## build the user programs into out/bin
 	+@$(MAKE) --no-print-directory -C util OUT='$(CURDIR)/out/bin'

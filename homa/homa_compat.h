@@ -50,6 +50,11 @@
 	({ (void)(size); register_net_sysctl(net, path, table); })
 #endif
 
+/* 6.6: skb_gso_segment() has a header of its own. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define HOMA_HAVE_NET_GSO_H
+#endif
+
 /* 6.11: proc handlers take a pointer to a constant table. */
 struct ctl_table;
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-KERNEL_CODE = ("homa", "tt/kmod", "test/kunit")
+KERNEL_CODE = ("homa", "tt/kmod", "test/kunit", "cloudlab/lab/kmod")
 sys.path.insert(0, str(TOP / "test"))
 sys.dont_write_bytecode = True
 

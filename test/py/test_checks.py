@@ -58,6 +58,9 @@ CLEAN = {
     "homa/homa_compat.h": SPDX + "#include <linux/version.h>\n",
     "homa/globals.allow": "# none\n",
     "homa/uapi/homa.h": SPDX,
+    "cloudlab/lab/kmod/hardware.c": MAIN_C,
+    "cloudlab/lab/kmod/Kbuild": "# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+\n"
+                                "obj-m := hardware.o\n",
     "tt/events.h": SPDX,
     "tt/kmod/timetrace.h": SPDX,
     "test/mutants/0.patch": FITS,
