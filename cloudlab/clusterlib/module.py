@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-"""Build homa.ko for a kernel, by the project's own Makefile."""
+"""Build modules for a kernel, by the project's own Makefile: homa.ko, the lab's hardware."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from . import cache
 from .errors import ClusterError
 
 
-def build(kdir: Path, arch: str = "") -> dict[str, Path]:
-    """Return the modules built for the kernel in KDIR: file name to path."""
-    words = ["make", "-s", "-C", str(cache.REPO), f"KDIR={kdir}"]
+def make(target: str, kdir: Path, arch: str) -> Path:
+    """Make TARGET for the kernel in KDIR; return the path that make prints last."""
+    words = ["make", "-s", "-C", str(cache.REPO), target, f"KDIR={kdir}"]
     if arch == "um":
         words.append("ARCH=um")
     done = subprocess.run(words, check=False, capture_output=True, text=True)
@@ -20,7 +20,17 @@ def build(kdir: Path, arch: str = "") -> dict[str, Path]:
     if done.returncode or not lines:
         errors = [line for line in (done.stderr + done.stdout).splitlines()
                   if "error" in line.lower() or "***" in line]
-        raise ClusterError("the module does not build: " + (errors or ["no output"])[0])
-    module = cache.REPO / lines[-1]
+        raise ClusterError(f"make {target}: it does not build: " + (errors or ["no output"])[0])
+    return cache.REPO / lines[-1]
+
+
+def build(kdir: Path, arch: str = "") -> dict[str, Path]:
+    """Return homa.ko, and its tests if the kernel takes them: file name to path."""
+    module = make("module", kdir, arch)
     return {path.name: path for path in (module, module.with_name("homa_kunit.ko"))
             if path.exists()}
+
+
+def build_hardware(kdir: Path, arch: str = "") -> dict[str, Path]:
+    """Return the modules of cloudlab/lab/kmod: file name to path."""
+    return {path.name: path for path in sorted(make("lab-modules", kdir, arch).glob("*.ko"))}

@@ -16,6 +16,10 @@ duplicates and reordering happen on an ifb device where frames enter the
 switch: netem refuses to duplicate beside another netem of the same device.
 Rates count Ethernet's preamble, checksum and gap. A tbf's bucket holds one
 frame, so that the first frame of a burst passes without its transmission time.
+
+With `ports`, one qdisc of the lab's own (lab/kmod/sch_port.c) takes the place of
+each tbf and all below it: times exact to the nanosecond, a buffer in bytes, ECN
+by bytes, occupancy; a switch port delays frames before they reach its queues.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ WIRE_OVERHEAD = 24              # preamble 8, checksum 4, gap 12: what skb->len 
 ETHERNET_HEADER = 14
 BANDS = 8
 MAX_HOSTS = 200
+HOST_BUFFER = 100_000_000       # bytes that wait in a host for its uplink
 IMPAIRED_LIMIT = 100_000        # packets that the impairment may hold; never a cause of drops
 
 
@@ -47,6 +52,9 @@ class Star:
     reorder: float = 0.0
     reorder_delay: int = 20_000
     shaped: bool = True         # with rates, delays and bands; in real time they only cost
+    ports: bool = False         # exact ones, by sch_port; else tbf, prio and netem
+    shared: bool = False        # the buffer is of the whole switch, not of each port (ports)
+    mark: int = 0               # bytes in a port above which CE is set; 0: never (ports)
 
     @property
     def path_delay(self) -> int:
@@ -65,6 +73,11 @@ class Star:
         return max(1, self.buffer // self.frame) + math.ceil(in_flight)
 
     @property
+    def exact(self) -> bool:
+        """Whether ports are sch_port's."""
+        return self.ports and self.shaped
+
+    @property
     def impaired(self) -> bool:
         """Whether frames are lost, duplicated or reordered on purpose."""
         return any((self.loss, self.duplicate, self.reorder))
@@ -81,6 +94,8 @@ def check(star: Star) -> None:
             raise ClusterError(f"--{name} is a percentage", 2)
     if star.buffer < 0 or star.rate < 1e6:
         raise ClusterError("a link has at least 1 Mb/s and a buffer of 0 or more bytes", 2)
+    if (star.shared or star.mark) and not star.ports:
+        raise ClusterError("a shared buffer and marks need --ports", 2)
 
 
 def mac(host: int) -> str:
@@ -143,9 +158,18 @@ def shaper(star: Star) -> str:
             f" burst {star.frame + 16} limit 100m")
 
 
+def port_settings(star: Star) -> dict[str, str]:
+    """Return what sch_port is told, by the name of the guest's variable."""
+    return {"LAB_SWITCH_PORT": f"rate={star.rate:.0f} delay={star.path_delay}"
+                               f" buffer={star.buffer} shared={star.shared:d} mark={star.mark}",
+            "LAB_HOST_PORT": f"rate={star.rate:.0f} buffer={HOST_BUFFER} host=1"}
+
+
 def downlink(star: Star, host: int) -> list[str]:
     """Return the queues of one port of the switch."""
     dev = f"dev p{host}"
+    if star.ports:
+        return [f"qdisc add {dev} root handle 1: port"]
     lines = [f"qdisc add {dev} root handle 1: {shaper(star)}",
              f"qdisc add {dev} parent 1:1 handle 10: prio bands {BANDS} priomap"
              + f" {BANDS - 1}" * 16]
@@ -192,7 +216,8 @@ def host(star: Star, number: int) -> list[str]:
 
 def uplink(star: Star) -> list[str]:
     """For `tc -n hN -batch`: the host's own queue."""
-    return [f"qdisc add dev e0 root handle 1: {shaper(star)}"] if star.shaped else []
+    words = "port" if star.ports else shaper(star)
+    return [f"qdisc add dev e0 root handle 1: {words}"] if star.shaped else []
 
 
 def batches(star: Star) -> dict[str, list[str]]:

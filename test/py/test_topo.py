@@ -74,6 +74,16 @@ def test_bucket_holds_one_frame_but_not_two() -> None:
         assert star.frame <= burst < 2 * star.frame
 
 
+def test_exact_ports_take_the_place_of_all_shaping() -> None:
+    star = replace(STAR, ports=True, shared=True, mark=70000)
+    assert lines(star, "switch_queues") == [
+        f"qdisc add dev p{host} root handle 1: port" for host in (1, 2, 3)]
+    assert lines(star, "uplink") == ["qdisc add dev e0 root handle 1: port"]
+    assert topo.port_settings(star)["LAB_SWITCH_PORT"] == \
+        "rate=10000000000 delay=1000 buffer=2000000 shared=1 mark=70000"
+    assert star.exact and not replace(star, shaped=False).exact
+
+
 def test_impairments_have_a_device_of_their_own() -> None:
     assert not lines(STAR, "switch_queues", "dev i")
     star = replace(STAR, loss=2, duplicate=1, reorder=5)
@@ -84,7 +94,8 @@ def test_impairments_have_a_device_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("bad", [{"hosts": -1}, {"hosts": topo.MAX_HOSTS + 1}, {"mtu": 100},
-                                 {"loss": 101}, {"rate": 0}, {"buffer": -1}])
+                                 {"loss": 101}, {"rate": 0}, {"buffer": -1}, {"mark": 1},
+                                 {"shared": True}])
 def test_impossible_stars_are_refused(bad: dict) -> None:
     with pytest.raises(ClusterError):
         topo.check(replace(STAR, **bad))
