@@ -4,6 +4,7 @@
 #include <linux/net.h>
 
 #include "af_homa.h"
+#include "dev.h"
 #include "input.h"
 #include "net.h"
 #include "wire.h"
@@ -18,9 +19,12 @@ static int __init homa_init(void)
 	err = homa_net_register();
 	if (err)
 		goto err_tt;
-	err = homa_input_register();
+	err = homa_dev_register();
 	if (err)
 		goto err_net;
+	err = homa_input_register();
+	if (err)
+		goto err_dev;
 	err = homa_af_register();
 	if (err)
 		goto err_input;
@@ -28,6 +32,8 @@ static int __init homa_init(void)
 
 err_input:
 	homa_input_unregister();
+err_dev:
+	homa_dev_unregister();
 err_net:
 	homa_net_unregister();
 err_tt:
@@ -40,6 +46,7 @@ static void __exit homa_exit(void)
 {
 	homa_af_unregister();
 	homa_input_unregister();
+	homa_dev_unregister();
 	homa_net_unregister();
 	tt_exit();
 	rcu_barrier();

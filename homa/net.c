@@ -2,6 +2,7 @@
 /* Life of a Homa host: what is made with a namespace, and freed with it. */
 #include <kunit/visibility.h>
 
+#include "dev.h"
 #include "grant.h"
 #include "net.h"
 #include "pacer.h"
@@ -26,6 +27,7 @@ static void homa_tt_net_exit(struct homa_net *hn)
 static int homa_queues_net_init(struct homa_net *hn)
 {
 	homa_ports_net_init(hn);
+	homa_devs_net_init(hn);
 	homa_grant_net_init(hn);
 	homa_pacer_net_init(hn);
 	return 0;
@@ -35,6 +37,7 @@ static void homa_queues_net_exit(struct homa_net *hn)
 {
 	homa_pacer_net_exit(hn);
 	homa_grant_net_exit(hn);
+	homa_devs_net_exit(hn);
 }
 
 /* Parts of a host in order of initialisation; exit is in reverse order. */

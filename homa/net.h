@@ -8,6 +8,7 @@
 #include <linux/rbtree.h>
 #include <linux/rhashtable.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
@@ -41,6 +42,12 @@
  *   Another host, reference counted: the table holds one reference, each RPC
  *   one. Evicted from the table only when nobody else holds it.
  *
+ * struct homa_dev (dev.h)
+ *   A network device that Homa packets use, reference counted: the table holds
+ *   one reference until the device leaves the host, packets on their way to the
+ *   device, RPCs and schedulers hold others. Found by net_device under RCU.
+ *   Freed by a work item, since what it schedules must stop before.
+ *
  * struct homa_tombstone (tomb.h)
  *   Remembers the key of an executed request; owned by its table, freed by
  *   age, by number, and with the namespace.
@@ -60,6 +67,7 @@
  *     hn->grant.lock      messages that need grants              leaf
  *     hn->pacer.lock      messages that wait for the device      leaf
  *     hn->peers.lock      list of peers                          leaf
+ *     hn->devs.lock       devices: table, dead ones              leaf
  *     hn->tombs.lock      tombstones                             leaf
  *     hn->ports.lock      port table (writers; readers use RCU)  leaf
  *     peer->lock          stored acks, cutoffs                   leaf
@@ -132,6 +140,24 @@ struct homa_pacer {
 	struct tasklet_struct tasklet;
 };
 
+#define HOMA_DEV_BUCKET_BITS 4
+
+/**
+ * struct homa_devs - network devices, see dev.c
+ * @table: struct homa_dev by net_device; readers use RCU
+ * @lock: protects @dead, and changes of @table
+ * @dead: struct homa_dev of devices that have left this host
+ * @reaper: frees what is in @dead and unused
+ * @speeds: asks all devices for their speed
+ */
+struct homa_devs {
+	struct hlist_head table[1 << HOMA_DEV_BUCKET_BITS];
+	spinlock_t lock;
+	struct list_head dead;
+	struct work_struct reaper;
+	struct work_struct speeds;
+};
+
 /**
  * struct homa_tombs - requests that must not be executed again, see tomb.c
  * @table: struct homa_tombstone by key; readers use RCU
@@ -159,6 +185,7 @@ struct homa_tombs {
  * @rpcs: all RPCs of this host, by peer address and id
  * @ports: sockets
  * @peers: other hosts
+ * @devs: network devices
  * @grants: what others may send
  * @pacer: what we may send
  * @tombs: requests that were executed
@@ -180,6 +207,7 @@ struct homa_net {
 	struct rhltable rpcs;
 	struct homa_ports ports;
 	struct homa_peers peers;
+	struct homa_devs devs;
 	struct homa_grants grants ____cacheline_aligned_in_smp;
 	struct homa_pacer pacer ____cacheline_aligned_in_smp;
 	struct homa_tombs tombs ____cacheline_aligned_in_smp;

@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 #include <net/net_namespace.h>
 
+#include "dev.h"
 #include "grant.h"
 #include "net.h"
 #include "output.h"
@@ -48,6 +49,7 @@ static inline int host_init(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, homa_metrics_net_init(hn), 0);
 	KUNIT_ASSERT_EQ(test, homa_sysctl_init(hn), 0);
 	homa_ports_net_init(hn);
+	homa_devs_net_init(hn);
 	homa_grant_net_init(hn);
 	homa_pacer_net_init(hn);
 	homa_tombs_net_init(hn);
@@ -66,6 +68,7 @@ static inline void host_exit(struct kunit *test)
 	homa_tombs_net_exit(hn);
 	homa_pacer_net_exit(hn);
 	homa_grant_net_exit(hn);
+	homa_devs_net_exit(hn);
 	homa_sysctl_exit(hn);
 	homa_metrics_net_exit(hn);
 }

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+ */
+/* The network devices that a host's Homa traffic uses. */
+#ifndef _HOMA_DEV_H
+#define _HOMA_DEV_H
+
+#include "net.h"
+
+struct net_device;
+
+/**
+ * struct homa_dev - what one host knows of one of its network devices
+ *
+ * Constant after creation:
+ * @hn: this host
+ * @ndev: the device, to be compared with; valid under RTNL while @gone is not
+ *	set
+ * @refs: see DOC: Objects in net.h
+ * @rcu: defers freeing until lookups are over
+ *
+ * Under homa_devs.lock:
+ * @links: in homa_devs.table, readers use RCU
+ * @dead_links: in homa_devs.dead, once @gone
+ * @gone: @ndev has left this host; packets will go elsewhere, or nowhere
+ *
+ * Any time:
+ * @mbps: speed of the link as the driver says, 10^6 bit/s; 0: not known.
+ *	See homa_dev_mbps().
+ */
+struct homa_dev {
+	struct homa_net *hn;
+	struct net_device *ndev;
+	refcount_t refs;
+	struct rcu_head rcu;
+
+	struct hlist_node links;
+	struct list_head dead_links;
+	bool gone;
+
+	int mbps;
+};
+
+void homa_devs_net_init(struct homa_net *hn);
+void homa_devs_net_exit(struct homa_net *hn);
+int homa_dev_register(void);
+void homa_dev_unregister(void);
+
+struct homa_dev *homa_dev_get(struct homa_net *hn, struct net_device *ndev);
+void homa_dev_hold(struct homa_dev *dev);
+void homa_dev_put(struct homa_dev *dev);
+int homa_dev_mbps(const struct homa_dev *dev);
+
+#endif /* _HOMA_DEV_H */
