@@ -39,27 +39,19 @@ struct icmp_error {
 	bool soft;
 };
 
-static void icmp_abort(struct homa_sock *hsk, const struct icmp_error *e)
+static void icmp_abort(struct homa_rpc *rpc, void *arg)
 {
-	struct homa_rpc **rpcs;
-	int i, n;
+	const struct icmp_error *e = arg;
 
-	n = homa_sock_collect(hsk, &rpcs);
-	for (i = 0; i < n; i++) {
-		struct homa_rpc *rpc = rpcs[i];
-
-		if (ipv6_addr_equal(&rpc->daddr, &e->daddr) &&
-		    (!e->dport || rpc->dport == e->dport)) {
-			spin_lock(&rpc->lock);
-			if (e->soft)
-				rpc->soft_error = e->error;
-			else
-				homa_rpc_abort(rpc, e->error);
-			spin_unlock(&rpc->lock);
-		}
-		homa_rpc_put(rpc);
-	}
-	kfree(rpcs);
+	if (!ipv6_addr_equal(&rpc->daddr, &e->daddr) ||
+	    (e->dport && rpc->dport != e->dport))
+		return;
+	spin_lock(&rpc->lock);
+	if (e->soft)
+		rpc->soft_error = e->error;
+	else
+		homa_rpc_abort(rpc, e->error);
+	spin_unlock(&rpc->lock);
 }
 
 /* Does the quoted packet belong to an RPC of ours? If too little of it is quoted
@@ -102,7 +94,7 @@ static int icmp_apply(struct sk_buff *skb, int offset, struct homa_sock *hsk,
 	if (e->error == -ENOTCONN)
 		e->dport = h->dport;
 	if (icmp_believe(hsk, skb, offset, e))
-		icmp_abort(hsk, e);
+		homa_sock_visit_rpcs(hsk, icmp_abort, e);
 	return 0;
 }
 

@@ -22,19 +22,12 @@ static void abort_rpc(struct homa_rpc *rpc, int error)
 	spin_unlock_bh(&rpc->lock);
 }
 
-static int abort_all(struct homa_sock *hsk, int error)
+static void abort_client(struct homa_rpc *rpc, void *arg)
 {
-	struct homa_rpc **rpcs;
-	int i, n;
+	int *error = arg;
 
-	n = homa_sock_collect(hsk, &rpcs);
-	for (i = 0; i < n; i++) {
-		if (homa_is_client(rpcs[i]))
-			abort_rpc(rpcs[i], error);
-		homa_rpc_put(rpcs[i]);
-	}
-	kfree(rpcs);
-	return min(n, 0);
+	if (homa_is_client(rpc))
+		abort_rpc(rpc, *error);
 }
 
 static int ioctl_abort(struct homa_sock *hsk, void __user *arg)
@@ -50,7 +43,8 @@ static int ioctl_abort(struct homa_sock *hsk, void __user *arg)
 	if (args.error > MAX_ERRNO)
 		return homa_sock_error(hsk, -EINVAL, "error is not an errno");
 	if (!args.id)
-		return abort_all(hsk, args.error);
+		return min(homa_sock_visit_rpcs(hsk, abort_client,
+						  &args.error), 0);
 	rpc = homa_rpc_find_client(hsk, args.id);
 	if (!rpc)
 		return homa_sock_error(hsk, -EINVAL, "no RPC with this id");
@@ -115,30 +109,46 @@ static void info_rpc(struct homa_rpc *rpc, struct homa_rpc_info *info)
 	spin_unlock_bh(&rpc->lock);
 }
 
+/**
+ * struct info_list - where entries go
+ * @to: next one, in user space
+ * @room: entries that fit there
+ * @err: 0 or -EFAULT
+ */
+struct info_list {
+	struct homa_rpc_info __user *to;
+	u64 room;
+	int err;
+};
+
+static void info_add(struct homa_rpc *rpc, void *arg)
+{
+	struct info_list *list = arg;
+	struct homa_rpc_info entry;
+
+	if (!list->room || list->err)
+		return;
+	info_rpc(rpc, &entry);
+	if (copy_to_user(list->to, &entry, sizeof(entry)))
+		list->err = homa_sock_error(rpc->hsk, -EFAULT,
+					    "cannot write rpc_info");
+	list->to++;
+	list->room--;
+}
+
 /* Copies as many entries as the caller has room for. */
 static int info_rpcs(struct homa_sock *hsk, struct homa_info *info)
 {
-	struct homa_rpc_info __user *to = u64_to_user_ptr(info->rpc_info);
-	u64 room = to ? info->rpc_info_length / sizeof(*to) : 0;
-	struct homa_rpc **rpcs;
-	struct homa_rpc_info entry;
-	int i, n, err = 0;
+	struct info_list list = { .to = u64_to_user_ptr(info->rpc_info) };
+	int n;
 
-	n = homa_sock_collect(hsk, &rpcs);
+	if (list.to)
+		list.room = info->rpc_info_length / sizeof(*list.to);
+	n = homa_sock_visit_rpcs(hsk, info_add, &list);
 	if (n < 0)
 		return homa_sock_error(hsk, n, "no memory");
-	for (i = 0; i < n; i++) {
-		if (i < room && !err) {
-			info_rpc(rpcs[i], &entry);
-			if (copy_to_user(&to[i], &entry, sizeof(entry)))
-				err = homa_sock_error(hsk, -EFAULT,
-						      "cannot write rpc_info");
-		}
-		homa_rpc_put(rpcs[i]);
-	}
-	kfree(rpcs);
 	info->num_rpcs = n;
-	return err;
+	return list.err;
 }
 
 static int ioctl_info(struct homa_sock *hsk, void __user *arg)

@@ -77,8 +77,15 @@ static void msgin_await_room(struct homa_rpc *rpc)
 	spin_unlock(&hsk->lock);
 }
 
-static void msgin_stop_waiting(struct homa_rpc *rpc)
+/**
+ * homa_msgin_stop_waiting() - a message needs no room any more, or has it
+ * @rpc: RPC
+ *
+ * Context: rpc->lock held.
+ */
+void homa_msgin_stop_waiting(struct homa_rpc *rpc)
 {
+	lockdep_assert_held(&rpc->lock);
 	spin_lock(&rpc->hsk->lock);
 	list_del_init(&rpc->buf_links);
 	spin_unlock(&rpc->hsk->lock);
@@ -127,7 +134,7 @@ void homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming)
 
 	/* Room may have appeared before anybody knew that we wait. */
 	if (msgin_reserve(rpc))
-		msgin_stop_waiting(rpc);
+		homa_msgin_stop_waiting(rpc);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_start);
 
@@ -428,7 +435,7 @@ void homa_msgin_serve_waiters(struct homa_sock *hsk)
 		if (rpc->state == HOMA_INCOMING && !rpc->in.has_bpages)
 			served = msgin_reserve(rpc);
 		if (rpc->in.has_bpages) {
-			msgin_stop_waiting(rpc);
+			homa_msgin_stop_waiting(rpc);
 			homa_timer_heard(rpc);
 			homa_timer_wait(rpc);
 			homa_output_resend(rpc, 0, HOMA_RESEND_ALL,

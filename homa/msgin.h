@@ -75,6 +75,7 @@ struct homa_msgin {
 	u32 bpages[HOMA_MAX_BPAGES];
 };
 
+void homa_msgin_stop_waiting(struct homa_rpc *rpc);
 void homa_msgin_init(struct homa_msgin *in);
 void homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming);
 enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,

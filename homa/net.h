@@ -49,8 +49,8 @@
  *   Freed by a work item, since what it schedules must stop before.
  *
  * struct homa_tombstone (tomb.h)
- *   Remembers the key of an executed request; owned by its table, freed by
- *   age, by number, and with the namespace.
+ *   Remembers executed requests; owned by its table, freed by age, by number,
+ *   and with the namespace, but not while a live RPC points at it.
  */
 
 /**
@@ -162,7 +162,7 @@ struct homa_devs {
  * struct homa_tombs - requests that must not be executed again, see tomb.c
  * @table: struct homa_tombstone by key; readers use RCU
  * @lock: protects the rest, and changes of @table
- * @fifo: struct homa_tombstone, oldest first
+ * @fifo: struct homa_tombstone that no RPC uses, oldest first
  * @count: number of tombstones
  */
 struct homa_tombs {

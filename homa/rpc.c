@@ -184,13 +184,13 @@ int homa_rpc_publish(struct homa_rpc *rpc)
 	else if (!client && rpc_lookup(hsk, &rpc->daddr, rpc->dport,
 				       rpc->key.id, false, NULL))
 		err = -EEXIST;
-	else if (!client && homa_tomb_find(rpc->hn, &rpc->key, rpc->dport))
-		err = -EALREADY;
 	else if (!client && hsk->num_server_rpcs >=
 			    READ_ONCE(rpc->hn->sysctl.max_server_rpcs))
 		err = -ENOBUFS;
 	else if (!client && rpc_too_many_namesakes(rpc))
 		err = -ENOBUFS;
+	else if (!client)	/* after the lookup, see homa_rpc_end() */
+		err = homa_tomb_enter(rpc);
 	rcu_read_unlock();
 	if (!err)
 		err = rhltable_insert(&rpc->hn->rpcs, &rpc->hash, rpc_params);
@@ -198,6 +198,8 @@ int homa_rpc_publish(struct homa_rpc *rpc)
 		list_add_tail(&rpc->sock_links, &hsk->rpcs);
 		hsk->num_server_rpcs += !client;
 		homa_rpc_get(rpc);	/* the state machine's */
+	} else {
+		homa_tomb_leave(rpc, false);
 	}
 	spin_unlock_bh(&hsk->lock);
 	return err;
@@ -353,9 +355,8 @@ void homa_rpc_end(struct homa_rpc *rpc)
 		return;
 	tt_event(rpc->hn, RPC_END, homa_trace_id(rpc), hsk->port);
 
-	/* The tombstone must be there before the RPC is gone. */
-	if (!homa_is_client(rpc) && rpc->state != HOMA_INCOMING)
-		homa_tomb_add(rpc);
+	/* It must be remembered before it is gone. */
+	homa_tomb_leave(rpc, rpc->state != HOMA_INCOMING);
 	homa_rpc_set_state(rpc, HOMA_DEAD);
 	rhltable_remove(&rpc->hn->rpcs, &rpc->hash, rpc_params);
 
@@ -395,9 +396,7 @@ void homa_rpc_fail(struct homa_rpc *rpc, int error)
 	homa_timer_cancel(rpc);
 	homa_grant_remove(rpc);
 	homa_pacer_remove(rpc);
-	spin_lock(&rpc->hsk->lock);
-	list_del_init(&rpc->buf_links);
-	spin_unlock(&rpc->hsk->lock);
+	homa_msgin_stop_waiting(rpc);
 	homa_rpc_ready(rpc);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_fail);
@@ -462,33 +461,19 @@ void homa_rpc_ready(struct homa_rpc *rpc)
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_ready);
 
-struct rpc_visit {
-	void (*fn)(struct homa_rpc *rpc);
-};
-
-static void rpcs_visit_sock(struct homa_sock *hsk, void *arg)
+static void rpc_log(struct homa_rpc *rpc, void *arg)
 {
-	struct rpc_visit *visit = arg;
-	struct homa_rpc **rpcs;
-	int i, n;
-
-	n = homa_sock_collect(hsk, &rpcs);
-	for (i = 0; i < n; i++) {
-		spin_lock_bh(&rpcs[i]->lock);
-		if (rpcs[i]->state != HOMA_DEAD)
-			visit->fn(rpcs[i]);
-		spin_unlock_bh(&rpcs[i]->lock);
-		homa_rpc_put(rpcs[i]);
-	}
-	kfree(rpcs);
-}
-
-static void rpc_log(struct homa_rpc *rpc)
-{
+	spin_lock_bh(&rpc->lock);
 	pr_info("RPC %llu state %d peer %pI6c:%u out %d/%u/%u in %d/%u/%u\n",
 		rpc->key.id, rpc->state, &rpc->daddr, ntohs(rpc->dport),
 		rpc->out.length, rpc->out.next, rpc->out.granted,
 		rpc->in.length, rpc->in.left, rpc->in.granted);
+	spin_unlock_bh(&rpc->lock);
+}
+
+static void sock_log(struct homa_sock *hsk, void *arg)
+{
+	homa_sock_visit_rpcs(hsk, rpc_log, NULL);
 }
 
 /**
@@ -502,19 +487,24 @@ static void rpc_log(struct homa_rpc *rpc)
  */
 void homa_rpc_log_all(struct homa_net *hn)
 {
-	struct rpc_visit visit = { .fn = rpc_log };
-
-	homa_sock_for_each(hn, rpcs_visit_sock, &visit);
+	homa_sock_for_each(hn, sock_log, NULL);
 }
 
-static void rpc_trace(struct homa_rpc *rpc)
+static void rpc_trace(struct homa_rpc *rpc, void *arg)
 {
+	spin_lock_bh(&rpc->lock);
 	if (rpc->in.length >= 0)
 		tt_event(rpc->hn, DUMP_IN, homa_trace_id(rpc), rpc->in.length,
 			 rpc->in.length - rpc->in.left, rpc->in.granted);
 	if (rpc->out.length >= 0)
 		tt_event(rpc->hn, DUMP_OUT, homa_trace_id(rpc),
 			 rpc->out.length, rpc->out.next, rpc->out.granted);
+	spin_unlock_bh(&rpc->lock);
+}
+
+static void sock_trace(struct homa_sock *hsk, void *arg)
+{
+	homa_sock_visit_rpcs(hsk, rpc_trace, NULL);
 }
 
 /**
@@ -525,7 +515,5 @@ static void rpc_trace(struct homa_rpc *rpc)
  */
 void homa_rpc_trace_all(struct homa_net *hn)
 {
-	struct rpc_visit visit = { .fn = rpc_trace };
-
-	homa_sock_for_each(hn, rpcs_visit_sock, &visit);
+	homa_sock_for_each(hn, sock_trace, NULL);
 }

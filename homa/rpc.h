@@ -59,6 +59,7 @@ struct homa_rpc_key {
  * @hn: this host
  * @hsk: socket; a reference is held
  * @peer: the other host; a reference is held
+ * @tomb: server RPCs that can be found: remembers the request
  * @cookie: homa_sendmsg_args.completion_cookie
  * @private: the response is for one particular recvmsg(2)
  * @created: time of creation, ns
@@ -107,6 +108,7 @@ struct homa_rpc {
 	struct homa_net *hn;
 	struct homa_sock *hsk;
 	struct homa_peer *peer;
+	struct homa_tombstone *tomb;
 	u64 cookie;
 	bool private;
 	u64 created;

@@ -254,17 +254,10 @@ void homa_sock_shutdown(struct homa_sock *hsk)
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_sock_shutdown);
 
-/**
- * homa_sock_collect() - references to all RPCs of a socket
- * @hsk: socket
- * @rpcs: result: array to be freed with kfree(), or NULL
- *
- * RPCs that are added meanwhile may be missing.
- *
- * Context: any.
- * Return: entries in @rpcs, or -ENOMEM
+/* References to all RPCs of a socket, in an array to be freed with kfree().
+ * Returns their number or -ENOMEM.
  */
-int homa_sock_collect(struct homa_sock *hsk, struct homa_rpc ***rpcs)
+static int sock_collect(struct homa_sock *hsk, struct homa_rpc ***rpcs)
 {
 	int room = 0, n = 0;
 	struct homa_rpc *rpc;
@@ -285,7 +278,34 @@ int homa_sock_collect(struct homa_sock *hsk, struct homa_rpc ***rpcs)
 	spin_unlock_bh(&hsk->lock);
 	return room && !*rpcs ? -ENOMEM : n;
 }
-EXPORT_SYMBOL_IF_KUNIT(homa_sock_collect);
+
+/**
+ * homa_sock_visit_rpcs() - visit all RPCs of a socket
+ * @hsk: socket
+ * @fn: called with a reference but no lock; the RPC may be dead by then
+ * @arg: passed to @fn
+ *
+ * RPCs that are added meanwhile may be missing.
+ *
+ * Context: any, without the lock of any RPC or socket.
+ * Return: number of RPCs, or -ENOMEM: none was visited
+ */
+int homa_sock_visit_rpcs(struct homa_sock *hsk,
+			 void (*fn)(struct homa_rpc *rpc, void *arg),
+			   void *arg)
+{
+	struct homa_rpc **rpcs;
+	int i, n;
+
+	n = sock_collect(hsk, &rpcs);
+	for (i = 0; i < n; i++) {
+		fn(rpcs[i], arg);
+		homa_rpc_put(rpcs[i]);
+	}
+	kfree(rpcs);
+	return n;
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_sock_visit_rpcs);
 
 /**
  * homa_sock_for_each() - visit all sockets of a host

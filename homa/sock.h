@@ -101,7 +101,9 @@ int homa_sock_bind(struct homa_sock *hsk, u16 port);
 struct homa_sock *homa_sock_find(struct homa_net *hn, u16 port, bool ipv4);
 void homa_sock_unhash(struct homa_sock *hsk);
 void homa_sock_shutdown(struct homa_sock *hsk);
-int homa_sock_collect(struct homa_sock *hsk, struct homa_rpc ***rpcs);
+int homa_sock_visit_rpcs(struct homa_sock *hsk,
+			 void (*fn)(struct homa_rpc *rpc, void *arg),
+			   void *arg);
 void homa_sock_for_each(struct homa_net *hn,
 			void (*fn)(struct homa_sock *hsk, void *arg),
 			void *arg);

@@ -58,7 +58,7 @@
 	K(max_overcommit, 8, 1, 8)				\
 	K(max_peers, 20000, 1, 1000000)				\
 	K(max_server_rpcs, 10000, 1, 1000000)			\
-	K(max_tombstones, 65536, 1, 10000000)			\
+	K(max_tombstones, 131072, 1, 10000000)			\
 	K(pacer_fifo_fraction, 50, 0, 1000)			\
 	K(peer_gc_threshold, 5000, 0, INT_MAX)			\
 	K(peer_idle_secs_max, 120, 0, MSECS_MAX)		\
@@ -73,7 +73,7 @@
 	K(skb_page_pool_min_kb, 3000, 0, INT_MAX)		\
 	K(timeout_resends, 5, 1, MSECS_MAX)			\
 	K(timeout_ticks, 100, 1, MSECS_MAX)			\
-	K(tombstone_msecs, 2000, 0, MSECS_MAX)			\
+	K(tombstone_msecs, 15000, 0, MSECS_MAX)			\
 	K(unsched_bytes, 40000, 1, BYTES_MAX)			\
 	K(verbose, 0, 0, INT_MAX)				\
 	K(verify_checksum, 0, 0, 1)				\

@@ -61,7 +61,7 @@ struct homa_sysctls {
 
 	/* Bounds (rpc.c, tomb.c, peer.c). */
 	int max_server_rpcs;	  /* ours: server RPCs alive in one socket */
-	int max_tombstones;	  /* ours: ended RPCs that the host remembers */
+	int max_tombstones;	  /* ours: what is remembered of ended RPCs */
 	int tombstone_msecs;	  /* ours: for so long */
 	int max_peers;		  /* ours: remote hosts in the table */
 

@@ -2,38 +2,62 @@
 /* Tombstones: at most once, also for packets that come late.
  *
  * While a server RPC lives, duplicates of its request find it and are
- * dropped. When it has ended a tombstone takes its place: the key (address,
- * port, id) of a request that was given to the application. A packet that
- * finds a tombstone is dropped.
+ * dropped. When it has ended its key (address, port, id) is remembered, if the
+ * request was given to the application; packets that ask for it are dropped.
  *
- * A tombstone lives for net.homa.tombstone_msecs, which must exceed the
- * longest time that the network can hold a packet back; there are at most
- * net.homa.max_tombstones on a host, the oldest go first (each such early
- * death is counted). Old ones are removed while new ones are added, so no
- * timer is needed and a quiet host keeps no more than it had.
+ * A client numbers its RPCs in sequence, so one tombstone, with a bit for each,
+ * does for all of TOMB_IDS ids in a row:
+ *
+ *	enter	an RPC is created: the tombstone is found or made, so that
+ *		remembering takes no memory and cannot fail
+ *	leave	the RPC has ended: its bit is set if it was executed
+ *	expire	when no RPC uses the tombstone, and none did for so long that
+ *		neither the network nor a client can bring the request again
+ *
+ * A client may ask for as long as it likes, but it asks often: each question
+ * prolongs the life. There are at most net.homa.max_tombstones on a host, if
+ * live RPCs do not need more; the longest unused go first, and each such early
+ * death is counted. Old ones are removed while new ones are made, so no timer
+ * is needed and a quiet host keeps no more than it had.
  */
 #include <kunit/visibility.h>
+#include <linux/bitmap.h>
 #include <linux/slab.h>
 
 #include "tomb.h"
 
+/* Neighbouring ids that share a tombstone. A host's clients number their RPCs
+ * together, so a server sees but some of them: with more bits memory would be
+ * lost on clients that talk to hundreds of servers, with fewer on the headers.
+ */
+#define TOMB_IDS 512
+
+/* A silent peer is given up after timeout_ticks, here and (with the same settings) there;
+ * the factor is for one that is told to be more patient.
+ */
+#define TOMB_TIMEOUTS 4
+
 /**
- * struct homa_tomb_key - identifies an executed request
- * @rpc: who and which
+ * struct homa_tomb_key - identifies TOMB_IDS requests
+ * @addr: client
+ * @ids: their ids, without the lowest bits
  * @port: client's port
  */
 struct homa_tomb_key {
-	struct homa_rpc_key rpc;
+	struct in6_addr addr;
+	u64 ids;
 	u64 port;
 };
 
 /**
- * struct homa_tombstone - an executed request
+ * struct homa_tombstone - executed requests
  * @hash: link in homa_tombs.table
- * @fifo_links: in homa_tombs.fifo
+ * @fifo_links: in homa_tombs.fifo while no RPC uses it
  * @rcu: defers freeing until lookups are over
- * @key: the request
- * @until: end of its life, ns
+ * @key: which requests
+ * @until: end of its life, ns; U64_MAX while an RPC uses it
+ * @users: live RPCs among these requests
+ * @executed: a bit for each request
  */
 struct homa_tombstone {
 	struct rhash_head hash;
@@ -41,6 +65,8 @@ struct homa_tombstone {
 	struct rcu_head rcu;
 	struct homa_tomb_key key;
 	u64 until;
+	int users;
+	DECLARE_BITMAP(executed, TOMB_IDS);
 };
 
 static const struct rhashtable_params tomb_params = {
@@ -65,13 +91,35 @@ int homa_tombs_net_init(struct homa_net *hn)
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_tombs_net_init);
 
+static void tomb_make_key(struct homa_tomb_key *k,
+			  const struct homa_rpc_key *key, __be16 port)
+{
+	k->addr = key->addr;
+	k->ids = key->id / (2 * TOMB_IDS);
+	k->port = (__force u16)port;
+}
+
+static unsigned int tomb_bit(u64 id)
+{
+	return id / 2 % TOMB_IDS;
+}
+
+static u64 tomb_life(const struct homa_net *hn)
+{
+	u64 msecs = max_t(u64, READ_ONCE(hn->sysctl.tombstone_msecs),
+			  TOMB_TIMEOUTS *
+			  (u64)READ_ONCE(hn->sysctl.timeout_ticks));
+
+	return msecs * NSEC_PER_MSEC;
+}
+
 static void tomb_remove_oldest(struct homa_tombs *tombs)
 {
 	struct homa_tombstone *t;
 
 	t = list_first_entry(&tombs->fifo, struct homa_tombstone, fifo_links);
 	rhashtable_remove_fast(&tombs->table, &t->hash, tomb_params);
-	list_del(&t->fifo_links);
+	list_del_init(&t->fifo_links);
 	tombs->count--;
 	kfree_rcu(t, rcu);
 }
@@ -84,7 +132,7 @@ static void tomb_remove_oldest(struct homa_tombs *tombs)
  */
 void homa_tombs_net_exit(struct homa_net *hn)
 {
-	while (hn->tombs.count)
+	while (!list_empty(&hn->tombs.fifo))
 		tomb_remove_oldest(&hn->tombs);
 	rhashtable_destroy(&hn->tombs.table);
 }
@@ -100,7 +148,7 @@ static void tombs_trim(struct homa_net *hn, u64 now)
 	struct homa_tombstone *t;
 	int i;
 
-	for (i = 0; i < 2 && tombs->count; i++) {
+	for (i = 0; i < 2 && !list_empty(&tombs->fifo); i++) {
 		t = list_first_entry(&tombs->fifo, struct homa_tombstone,
 				     fifo_links);
 		if (t->until > now && tombs->count < max)
@@ -111,44 +159,108 @@ static void tombs_trim(struct homa_net *hn, u64 now)
 	}
 }
 
+/* Nobody uses it now: its time begins, or begins anew. */
+static void tomb_rest(struct homa_net *hn, struct homa_tombstone *t, u64 now)
+{
+	lockdep_assert_held(&hn->tombs.lock);
+	WRITE_ONCE(t->until, now + tomb_life(hn));
+	list_move_tail(&t->fifo_links, &hn->tombs.fifo);
+}
+
+/* A new tombstone, or NULL without memory. */
+static struct homa_tombstone *tomb_make(struct homa_net *hn,
+					const struct homa_tomb_key *key)
+{
+	struct homa_tombs *tombs = &hn->tombs;
+	struct homa_tombstone *t;
+
+	t = kzalloc(sizeof(*t), GFP_ATOMIC | __GFP_NOWARN);
+	if (!t)
+		return NULL;
+	t->key = *key;
+	INIT_LIST_HEAD(&t->fifo_links);
+	if (rhashtable_insert_fast(&tombs->table, &t->hash, tomb_params)) {
+		kfree(t);
+		return NULL;
+	}
+	tombs->count++;
+	return t;
+}
+
 /**
- * homa_tomb_add() - remember that a request has been executed
- * @rpc: server RPC that ends
+ * homa_tomb_enter() - a request has arrived
+ * @rpc: new server RPC
  *
- * Without memory the request is not remembered, which is counted.
- *
- * Context: any.
+ * Context: any. The caller calls homa_tomb_leave() if this has succeeded.
+ * Return: 0; -EALREADY: the request has been executed; -ENOMEM
  */
-void homa_tomb_add(const struct homa_rpc *rpc)
+int homa_tomb_enter(struct homa_rpc *rpc)
 {
 	struct homa_net *hn = rpc->hn;
 	struct homa_tombs *tombs = &hn->tombs;
+	struct homa_tomb_key key;
 	struct homa_tombstone *t;
 	u64 now = homa_now();
-	int err = -ENOMEM;
+	int err = 0;
 
-	t = kzalloc(sizeof(*t), GFP_ATOMIC | __GFP_NOWARN);
-	if (t) {
-		t->key.rpc = rpc->key;
-		t->key.port = (__force u16)rpc->dport;
-		t->until = now + NSEC_PER_MSEC *
-			   (u64)READ_ONCE(hn->sysctl.tombstone_msecs);
-		spin_lock_bh(&tombs->lock);
+	tomb_make_key(&key, &rpc->key, rpc->dport);
+	spin_lock_bh(&tombs->lock);
+	t = rhashtable_lookup_fast(&tombs->table, &key, tomb_params);
+	if (!t) {
 		tombs_trim(hn, now);
-		err = rhashtable_insert_fast(&tombs->table, &t->hash,
-					     tomb_params);
-		if (!err) {
-			list_add_tail(&t->fifo_links, &tombs->fifo);
-			tombs->count++;
-		}
-		spin_unlock_bh(&tombs->lock);
+		t = tomb_make(hn, &key);
+	} else if (t->until <= now) {
+		bitmap_zero(t->executed, TOMB_IDS);
 	}
-	if (err) {
-		homa_metric_inc(hn, tombstone_evictions);
-		kfree(t);
+	if (!t) {
+		err = -ENOMEM;
+	} else if (test_bit(tomb_bit(rpc->key.id), t->executed)) {
+		err = -EALREADY;
+		if (!t->users)
+			tomb_rest(hn, t, now);
+	} else {
+		t->users++;
+		WRITE_ONCE(t->until, U64_MAX);
+		list_del_init(&t->fifo_links);
+		rpc->tomb = t;
 	}
+	spin_unlock_bh(&tombs->lock);
+	return err;
 }
-EXPORT_SYMBOL_IF_KUNIT(homa_tomb_add);
+EXPORT_SYMBOL_IF_KUNIT(homa_tomb_enter);
+
+/**
+ * homa_tomb_leave() - a server RPC ends
+ * @rpc: server RPC; nothing happens without homa_tomb_enter()
+ * @executed: the application has got the request
+ *
+ * Context: any.
+ */
+void homa_tomb_leave(struct homa_rpc *rpc, bool executed)
+{
+	struct homa_tombs *tombs = &rpc->hn->tombs;
+	struct homa_tombstone *t = rpc->tomb;
+
+	if (!t)
+		return;
+	rpc->tomb = NULL;
+	spin_lock_bh(&tombs->lock);
+	if (executed)
+		set_bit(tomb_bit(rpc->key.id), t->executed);
+	if (!--t->users)
+		tomb_rest(rpc->hn, t, homa_now());
+	spin_unlock_bh(&tombs->lock);
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_tomb_leave);
+
+/* Somebody still asks: keeps a tombstone that no RPC uses. */
+static void tomb_prolong(struct homa_net *hn, struct homa_tombstone *t, u64 now)
+{
+	spin_lock_bh(&hn->tombs.lock);
+	if (!list_empty(&t->fifo_links))	/* neither used nor removed */
+		tomb_rest(hn, t, now);
+	spin_unlock_bh(&hn->tombs.lock);
+}
 
 /**
  * homa_tomb_find() - has this request been executed?
@@ -157,18 +269,23 @@ EXPORT_SYMBOL_IF_KUNIT(homa_tomb_add);
  * @port: client's port
  *
  * Context: any.
- * Return: true if it has, so that it must not be executed now
+ * Return: true if it has, and its RPC has ended
  */
 bool homa_tomb_find(struct homa_net *hn, const struct homa_rpc_key *key,
 		    __be16 port)
 {
-	struct homa_tomb_key k = { .rpc = *key, .port = (__force u16)port };
 	struct homa_tombstone *t;
-	bool found;
+	struct homa_tomb_key k;
+	u64 now = homa_now();
+	bool found = false;
 
+	tomb_make_key(&k, key, port);
 	rcu_read_lock();
 	t = rhashtable_lookup(&hn->tombs.table, &k, tomb_params);
-	found = t && t->until > homa_now();
+	if (t && READ_ONCE(t->until) > now)
+		found = test_bit(tomb_bit(key->id), t->executed);
+	if (found && READ_ONCE(t->until) < now + tomb_life(hn) / 2)
+		tomb_prolong(hn, t, now);
 	rcu_read_unlock();
 	return found;
 }

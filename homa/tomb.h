@@ -7,7 +7,8 @@
 
 int homa_tombs_net_init(struct homa_net *hn);
 void homa_tombs_net_exit(struct homa_net *hn);
-void homa_tomb_add(const struct homa_rpc *rpc);
+int homa_tomb_enter(struct homa_rpc *rpc);
+void homa_tomb_leave(struct homa_rpc *rpc, bool executed);
 bool homa_tomb_find(struct homa_net *hn, const struct homa_rpc_key *key,
 		    __be16 port);
 

@@ -224,23 +224,38 @@ static void homa_sock_shutdown__is_final(struct kunit *test)
 	}
 }
 
-static void homa_sock_collect__references(struct kunit *test)
+struct visits {
+	struct homa_rpc *rpcs[3];
+	unsigned int refs[3];
+	int count;
+};
+
+static void visit(struct homa_rpc *rpc, void *arg)
+{
+	struct visits *v = arg;
+
+	v->rpcs[v->count] = rpc;
+	v->refs[v->count++] = refcount_read(&rpc->refs);
+}
+
+static void homa_sock_visit_rpcs__references(struct kunit *test)
 {
 	struct live *live = test->priv;
-	struct homa_rpc **rpcs, *mine[3];
+	struct homa_rpc *mine[3];
+	struct visits v = {};
 	int i;
 
-	KUNIT_EXPECT_EQ(test, homa_sock_collect(live->hsk, &rpcs), 0);
-	KUNIT_EXPECT_NULL(test, rpcs);
+	KUNIT_EXPECT_EQ(test, homa_sock_visit_rpcs(live->hsk, visit, &v), 0);
+	KUNIT_EXPECT_EQ(test, v.count, 0);
 	for (i = 0; i < 3; i++)
 		mine[i] = live_rpc(test, 2 * i + 1);
-	KUNIT_ASSERT_EQ(test, homa_sock_collect(live->hsk, &rpcs), 3);
+	KUNIT_EXPECT_EQ(test, homa_sock_visit_rpcs(live->hsk, visit, &v), 3);
+	KUNIT_ASSERT_EQ(test, v.count, 3);
 	for (i = 0; i < 3; i++) {
-		KUNIT_EXPECT_PTR_EQ(test, rpcs[i], mine[i]);
-		KUNIT_EXPECT_EQ(test, refcount_read(&mine[i]->refs), 3U);
-		homa_rpc_put(rpcs[i]);
+		KUNIT_EXPECT_PTR_EQ(test, v.rpcs[i], mine[i]);
+		KUNIT_EXPECT_EQ(test, v.refs[i], 3U);
+		KUNIT_EXPECT_EQ(test, refcount_read(&mine[i]->refs), 2U);
 	}
-	kvfree(rpcs);
 }
 
 static struct kunit_case sock_cases[] = {
@@ -250,7 +265,7 @@ static struct kunit_case sock_cases[] = {
 	KUNIT_CASE(homa_sock_bind__same_bucket),
 	KUNIT_CASE_PARAM(homa_sock_find__family, family_gen_params),
 	KUNIT_CASE(homa_sock_shutdown__is_final),
-	KUNIT_CASE(homa_sock_collect__references),
+	KUNIT_CASE(homa_sock_visit_rpcs__references),
 	{}
 };
 
