@@ -292,7 +292,7 @@ static int sock_collect(struct homa_sock *hsk, struct homa_rpc ***rpcs)
  */
 int homa_sock_visit_rpcs(struct homa_sock *hsk,
 			 void (*fn)(struct homa_rpc *rpc, void *arg),
-			   void *arg)
+			 void *arg)
 {
 	struct homa_rpc **rpcs;
 	int i, n;

@@ -103,7 +103,7 @@ void homa_sock_unhash(struct homa_sock *hsk);
 void homa_sock_shutdown(struct homa_sock *hsk);
 int homa_sock_visit_rpcs(struct homa_sock *hsk,
 			 void (*fn)(struct homa_rpc *rpc, void *arg),
-			   void *arg);
+			 void *arg);
 void homa_sock_for_each(struct homa_net *hn,
 			void (*fn)(struct homa_sock *hsk, void *arg),
 			void *arg);
