@@ -185,7 +185,8 @@ struct homa_net;
 	M(resend_overflows, "RESENDs dropped: too many for one message") \
 	M(need_acks_abandoned, "Server RPCs ended: NEED_ACK never answered") \
 	M(tombstone_evictions, "Executed requests forgotten early: too many") \
-	M(rpc_restarts, "Requests sent again because of RPC_UNKNOWN")
+	M(rpc_restarts, "Requests sent again because of RPC_UNKNOWN") \
+	M(cutoff_changes, "Unscheduled cutoffs that were computed anew")
 
 #define HOMA_METRIC_FIELD(name, desc) u64 name;
 #define HOMA_METRIC_ARRAY(name, entries, label) u64 name[entries];

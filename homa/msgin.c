@@ -233,6 +233,8 @@ static void msgin_count_data(struct homa_rpc *rpc, u32 fresh)
 		homa_metric_add(hn, server_request_bytes_done, fresh);
 		homa_metric_add(hn, server_requests_done, done);
 	}
+	if (done)
+		homa_prio_observe(hn, rpc->in.length, rpc->in.unsched);
 }
 
 /* May packets occupy this much more memory? Bounded for a message, and for a

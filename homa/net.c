@@ -7,6 +7,7 @@
 #include "net.h"
 #include "pacer.h"
 #include "peer.h"
+#include "prio.h"
 #include "rpc.h"
 #include "sock.h"
 #include "tomb.h"
@@ -48,6 +49,7 @@ static const struct {
 	{ homa_metrics_net_init, homa_metrics_net_exit },
 	{ homa_tt_net_init, homa_tt_net_exit },
 	{ homa_queues_net_init, homa_queues_net_exit },
+	{ homa_prio_net_init, homa_prio_net_exit },
 	{ homa_tombs_net_init, homa_tombs_net_exit },
 	{ homa_peers_net_init, homa_peers_net_exit },
 	{ homa_rpcs_net_init, homa_rpcs_net_exit },

@@ -73,6 +73,8 @@
  *     peer->lock          stored acks, cutoffs                   leaf
  *
  * The RPC table (hn->rpcs) has bucket locks of its own, taken inside 1 or 2.
+ * hn->sysctl.lock is a mutex, for writers of settings and for those parts that
+ * compute settings; packets never wait for it.
  */
 
 #define HOMA_PORT_BUCKETS 256
@@ -172,12 +174,52 @@ struct homa_tombs {
 	int count;
 };
 
+/* Message lengths are told apart by their four highest bits. */
+#define HOMA_PRIO_BUCKETS 144
+
+/**
+ * struct homa_prio_counts - incoming messages by length
+ * @messages: number of messages
+ * @scheduled: bytes that came because of grants
+ * @unsched: bytes that came without, by prio_bucket() of the message's length
+ */
+struct homa_prio_counts {
+	u64 messages;
+	u64 scheduled;
+	u64 unsched[HOMA_PRIO_BUCKETS];
+};
+
+/**
+ * struct homa_prio - what unscheduled cutoffs are computed from, see prio.c
+ * @counts: what each core has counted since the host began
+ * @next: jiffies; the first message after it makes @work run
+ * @interval: jiffies between two runs
+ * @work: computes the cutoffs
+ * @levels: number of unscheduled levels that was decided last; 0: none was
+ * @halved: jiffies; when @weights were last halved
+ * @seen: sum of @counts when @work last ran
+ * @weights: @counts, the older the lighter
+ *
+ * All after @work is under sysctl.lock.
+ */
+struct homa_prio {
+	struct homa_prio_counts __percpu *counts;
+	unsigned long next;
+	unsigned long interval;
+	struct work_struct work;
+	int levels;
+	unsigned long halved;
+	struct homa_prio_counts seen;
+	struct homa_prio_counts weights;
+};
+
 /**
  * struct homa_net - one Homa host
  * @net: the namespace
  * @live: cleared before the namespace goes away; no packet is handled then
  * @tt: timetrace of this host
  * @next_id: next RPC id of a client on this host; even
+ * @unanswered: client RPCs whose response has not begun to arrive
  * @sysctl: settings
  * @sysctl_header: registration of the settings
  * @sysctl_table: the settings' table, relocated to this host
@@ -189,6 +231,7 @@ struct homa_tombs {
  * @grants: what others may send
  * @pacer: what we may send
  * @tombs: requests that were executed
+ * @prio: sizes of incoming messages
  */
 struct homa_net {
 	/* Constant once initialised. */
@@ -204,6 +247,7 @@ struct homa_net {
 
 	/* Each with the cores that use it; their locks do not share lines. */
 	atomic64_t next_id ____cacheline_aligned_in_smp;
+	atomic_t unanswered;
 	struct rhltable rpcs;
 	struct homa_ports ports;
 	struct homa_peers peers;
@@ -211,6 +255,7 @@ struct homa_net {
 	struct homa_grants grants ____cacheline_aligned_in_smp;
 	struct homa_pacer pacer ____cacheline_aligned_in_smp;
 	struct homa_tombs tombs ____cacheline_aligned_in_smp;
+	struct homa_prio prio ____cacheline_aligned_in_smp;
 };
 
 extern unsigned int homa_net_id;

@@ -89,6 +89,7 @@ static const struct homa_sysctls defaults = {
 	.unsched_cutoffs = { 0, 0, 0, 0, 1000000, 15000, 2800, 200 },
 	.cutoff_version = 1,
 	.max_sched_prio = 3,
+	.auto_cutoffs = 1,
 };
 
 /* Parse or print, on a copy that becomes the value only if all of it is right. */
@@ -152,6 +153,21 @@ static int num_priorities_proc(homa_ctl_table *ctl, int write, void *buffer,
 	err = proc_dointvec_minmax(ctl, write, buffer, lenp, ppos);
 	if (!err && write)
 		homa_prio_num_written(hn);
+	mutex_unlock(&hn->sysctl.lock);
+	return err;
+}
+
+static int auto_cutoffs_proc(homa_ctl_table *ctl, int write, void *buffer,
+			     size_t *lenp, loff_t *ppos)
+{
+	struct homa_net *hn = container_of(ctl->data, struct homa_net,
+					   sysctl.auto_cutoffs);
+	int err;
+
+	mutex_lock(&hn->sysctl.lock);
+	err = proc_dointvec_minmax(ctl, write, buffer, lenp, ppos);
+	if (!err && write)
+		homa_prio_auto_written(hn);
 	mutex_unlock(&hn->sysctl.lock);
 	return err;
 }
@@ -345,6 +361,7 @@ static int gen3_proc(homa_ctl_table *ctl, int write, void *buffer,
 
 static const struct ctl_table knobs[] = {
 	KNOBS(KNOB)
+	ROW(auto_cutoffs, 1, 0644, auto_cutoffs_proc, 0, 1)
 	ROW(cutoff_version, 1, 0444, proc_dointvec, 0, INT_MAX)
 	ROW(max_sched_prio, 1, 0444, proc_dointvec, 0, INT_MAX)
 	ROW(num_priorities, 1, 0644, num_priorities_proc, 1, HOMA_SYSCTL_PRIORITIES)

@@ -58,6 +58,7 @@ struct homa_sysctls {
 	int unsched_cutoffs[HOMA_SYSCTL_PRIORITIES]; /* longest message */
 	int cutoff_version;	  /* read-only; of unsched_cutoffs */
 	int max_sched_prio;	  /* read-only; highest scheduled level */
+	int auto_cutoffs;	  /* ours: compute them; writing them clears it */
 
 	/* Bounds (rpc.c, tomb.c, peer.c). */
 	int max_server_rpcs;	  /* ours: server RPCs alive in one socket */

@@ -66,6 +66,7 @@ TT_EVENT(NEED_ACK_SENT, "NEED_ACK to IP, id %u peer 0x%x")
 TT_EVENT(NEED_ACK_RCVD, "NEED_ACK accepted, id %u peer 0x%x")
 TT_EVENT(ACK_SENT, "ACK to IP, id %u peer 0x%x acks %u")
 TT_EVENT(ACK_RCVD, "ACK accepted, id %u peer 0x%x acks %u")
+TT_EVENT(CUTOFFS_NEW, "cutoffs computed, levels %u version %u")
 TT_EVENT(CUTOFFS_SENT, "CUTOFFS to IP, peer 0x%x version %u")
 TT_EVENT(CUTOFFS_RCVD, "CUTOFFS accepted, peer 0x%x version %u")
 

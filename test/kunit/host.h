@@ -52,6 +52,7 @@ static inline int host_init(struct kunit *test)
 	homa_devs_net_init(hn);
 	homa_grant_net_init(hn);
 	homa_pacer_net_init(hn);
+	KUNIT_ASSERT_EQ(test, homa_prio_net_init(hn), 0);
 	homa_tombs_net_init(hn);
 	KUNIT_ASSERT_EQ(test, homa_peers_net_init(hn), 0);
 	test->priv = hn;
@@ -69,6 +70,7 @@ static inline void host_exit(struct kunit *test)
 	homa_pacer_net_exit(hn);
 	homa_grant_net_exit(hn);
 	homa_devs_net_exit(hn);
+	homa_prio_net_exit(hn);
 	homa_sysctl_exit(hn);
 	homa_metrics_net_exit(hn);
 }
