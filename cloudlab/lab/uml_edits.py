@@ -14,6 +14,20 @@
    carried out by the HOST (a guest's "kill -9 -1" ends every process there is).
 6. A halting UML before 6.16 kills the host process of each guest process; one
    that was just being made has the number -1, which means every process.
+
+And for UML with several CPUs (7.x), which spent half of its time in the host:
+
+7. An inter-processor interrupt that arrives while the guest has interrupts off
+   is noted, and carried out when they are on again, as with all other signals.
+   Upstream has the host mask it: a system call each time that the guest turns
+   interrupts off or on, which lockdep alone does twice for every lock.
+8. No stack trace is saved where it would be empty: without frame pointers UML
+   trusts no word of a stack, but looks at each, taking a lock for it, whenever
+   KASAN sees an allocation.
+9. The memory of an unloaded module loses the red zones that KASAN put around
+   its variables. Other architectures give each module shadow memory of its own;
+   UML's is always there, so that whatever got the memory next, such as another
+   module, was reported for touching it.
 """
 
 from __future__ import annotations
@@ -93,12 +107,121 @@ EDITS_BEFORE_6_12 = (
     (SKAS, "\t\t   (void *)PTRACE_O_TRACESYSGOOD) < 0) {", "\t\t  " + EXITKILL_NEW),
 )
 
+SIGNAL = "arch/um/os-Linux/signal.c"
+SMP = "arch/um/os-Linux/smp.c"
+TIME = "arch/um/os-Linux/time.c"
+
+UNBLOCK_OLD = "\tos_local_ipi_enable();\n}\n"
+UNBLOCK_NEW = """\
+}
+
+__thread unsigned int ipis_pending;
+
+/* lab: carry out what came while interrupts were off; was there anything? */
+static bool deliver_ipis(void)
+{
+#if IS_ENABLED(CONFIG_SMP)
+	unsigned int vectors;
+	int vector;
+
+	if (!ipis_pending)
+		return false;
+	vectors = __atomic_exchange_n(&ipis_pending, 0, __ATOMIC_SEQ_CST);
+	__block_signals();
+	um_trace_signals_off();
+	for (vector = 0; vectors; vector++, vectors >>= 1)
+		if (vectors & 1)
+			uml_ipi_handler(vector);
+	um_trace_signals_on();
+	__unblock_signals();
+	return true;
+#else
+	return false;
+#endif
+}
+"""
+
+IPI_OLD = """\
+	signals_enabled = 0;
+	um_trace_signals_off();
+
+	uml_ipi_handler(si->si_value.sival_int);
+
+	um_trace_signals_on();
+	signals_enabled = 1;
+"""
+IPI_NEW = """\
+	/* lab: with interrupts off, leave it to unblock_signals() */
+	if (!signals_enabled) {
+		__atomic_fetch_or(&ipis_pending, 1U << si->si_value.sival_int,
+				  __ATOMIC_SEQ_CST);
+	} else {
+		block_signals_trace();
+		uml_ipi_handler(si->si_value.sival_int);
+		unblock_signals_trace();
+	}
+"""
+
+IDLE_OLD = """\
+	 * Block SIGALRM while performing the need_resched check.
+	 * Note that, because IRQs are disabled, the IPI signal is
+	 * already blocked.
+	 */
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+"""
+IDLE_NEW = """\
+	 * lab: block SIGALRM and IPIs while looking whether one has come.
+	 */
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigaddset(&set, IPI_SIGNAL);
+"""
+
+TRACE = "arch/um/kernel/stacktrace.c"
+TRACE_OLD = "\t__save_stack_trace(current, trace);\n"
+TRACE_NEW = """\
+	/* lab: it would look at all of the stack and keep nothing of it */
+	if (IS_ENABLED(CONFIG_FRAME_POINTER))
+		__save_stack_trace(current, trace);
+"""
+
+MODULE = "kernel/module/main.c"
+MODULE_OLD = "\texecmem_free(mem->base);\n"
+MODULE_NEW = """\
+	/* lab: UML's shadow memory stays when the memory goes */
+	kasan_unpoison_range(mem->base, mem->size);
+	execmem_free(mem->base);
+"""
+
+EDITS_SMP = (
+    (SIGNAL, "#include <skas.h>\n", "#include <skas.h>\n#include <smp.h>\n"),
+    (SIGNAL, "\tos_local_ipi_disable();\n\tbarrier();\n\tsignals_enabled = 0;\n",
+     "\t/* lab: an IPI that comes now is noted */\n\tbarrier();\n\tsignals_enabled = 0;\n"),
+    (SIGNAL, UNBLOCK_OLD, UNBLOCK_NEW),
+    (SIGNAL, "\t\tsave_pending = signals_pending;\n",
+     "\t\tif (deliver_ipis())\n\t\t\tcontinue;\n\n\t\tsave_pending = signals_pending;\n"),
+    (SIGNAL, "\treturn !!(signals_pending & SIGALRM_MASK);\n",
+     "\treturn ipis_pending || (signals_pending & SIGALRM_MASK);\n"),
+    ("arch/um/os-Linux/internal.h", "extern __thread int signals_enabled;\n",
+     "extern __thread int signals_enabled;\nextern __thread unsigned int ipis_pending;\n"),
+    (SMP, IPI_OLD, IPI_NEW),
+    (SMP, "\t\t.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART,\n",
+     "\t\t.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER,\n"),
+    (SMP, "\tsigfillset(&action.sa_mask);\n", "\tsigemptyset(&action.sa_mask);\n"),
+    (SMP, "\tsigaddset(&data->sigset, IPI_SIGNAL);\n", "\t/* lab: IPIs are never masked */\n"),
+    (TIME, IDLE_OLD, IDLE_NEW),
+    (TRACE, TRACE_OLD, TRACE_NEW),
+    (MODULE, MODULE_OLD, MODULE_NEW),
+)
+
 
 def edits(version: str) -> tuple[tuple[str, str, str], ...]:
     """Return the edits for a version such as 6.1."""
     number = tuple(int(part) for part in version.split("."))
     return (EDITS + (EDITS_BEFORE_6_16 if number < (6, 16) else ())
-            + (EDITS_BEFORE_6_12 if number < (6, 12) else ()))
+            + (EDITS_BEFORE_6_12 if number < (6, 12) else ())
+            + (EDITS_SMP if number >= (7,) else ()))
 
 
 def apply(tree: Path, version: str) -> list[str]:
