@@ -29,6 +29,7 @@
 	X(HOMA_DROP_RESENT_DUPLICATE, resent_discards) \
 	X(HOMA_DROP_NO_BUFFERS, rx_no_buffers) \
 	X(HOMA_DROP_NO_MEMORY, rx_no_memory) \
+	X(HOMA_DROP_REPLY_LIMIT, reply_limits) \
 	X(HOMA_DROP_INJECTED, rx_injected_drops)
 
 #define X(reason, metric) reason,

@@ -374,6 +374,13 @@ static enum homa_drop resend_known(struct homa_rx *rx, struct homa_rpc *rpc)
 	return HOMA_CONSUMED;
 }
 
+/* Whoever sends what belongs to no RPC may have forged its address. */
+static bool reply_allowed(struct homa_rx *rx)
+{
+	return homa_rate_allow(&rx->hn->replies, homa_now(),
+			       READ_ONCE(rx->hn->sysctl.max_replies));
+}
+
 static enum homa_drop resend_unknown(struct homa_rx *rx)
 {
 	struct homa_common_hdr h = {};
@@ -383,6 +390,8 @@ static enum homa_drop resend_unknown(struct homa_rx *rx)
 				.addr = rx->path.daddr, .id = rx->path.id },
 			   rx->path.dport))
 		return HOMA_DROP_EXECUTED;
+	if (!reply_allowed(rx))
+		return HOMA_DROP_REPLY_LIMIT;
 	homa_output_reply(rx->hsk, &rx->path, HOMA_RPC_UNKNOWN, &h, sizeof(h),
 			  &rx->txq);
 	tt_event(rx->hn, UNKNOWN_SENT, rx_trace_id(rx), rx_trace_peer(rx));
@@ -449,9 +458,12 @@ static enum homa_drop cutoffs_known(struct homa_rx *rx, struct homa_rpc *rpc)
 
 static enum homa_drop need_ack_unknown(struct homa_rx *rx)
 {
-	struct homa_peer *peer = homa_peer_find(rx->hn, &rx->peer);
+	struct homa_peer *peer;
 
 	tt_event(rx->hn, NEED_ACK_RCVD, rx_trace_id(rx), rx_trace_peer(rx));
+	if (!reply_allowed(rx))
+		return HOMA_DROP_REPLY_LIMIT;
+	peer = homa_peer_find(rx->hn, &rx->peer);
 	homa_output_ack(rx->hsk, &rx->path, peer, &rx->txq);
 	if (peer)
 		homa_peer_put(peer);

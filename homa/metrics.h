@@ -186,7 +186,9 @@ struct homa_net;
 	M(need_acks_abandoned, "Server RPCs ended: NEED_ACK never answered") \
 	M(tombstone_evictions, "Executed requests forgotten early: too many") \
 	M(rpc_restarts, "Requests sent again because of RPC_UNKNOWN") \
-	M(cutoff_changes, "Unscheduled cutoffs that were computed anew")
+	M(cutoff_changes, "Unscheduled cutoffs that were computed anew") \
+	M(reply_limits, "Packets for no RPC not answered: too many") \
+	M(resend_limits, "Times RESENDs had to wait: too many to one peer")
 
 #define HOMA_METRIC_FIELD(name, desc) u64 name;
 #define HOMA_METRIC_ARRAY(name, entries, label) u64 name[entries];

@@ -224,6 +224,7 @@ struct homa_prio {
  * @sysctl_header: registration of the settings
  * @sysctl_table: the settings' table, relocated to this host
  * @metrics: counters, per core
+ * @replies: packets sent in answer to packets that belong to no RPC
  * @rpcs: all RPCs of this host, by peer address and id
  * @ports: sockets
  * @peers: other hosts
@@ -248,6 +249,7 @@ struct homa_net {
 	/* Each with the cores that use it; their locks do not share lines. */
 	atomic64_t next_id ____cacheline_aligned_in_smp;
 	atomic_t unanswered;
+	struct homa_rate replies;
 	struct rhltable rpcs;
 	struct homa_ports ports;
 	struct homa_peers peers;

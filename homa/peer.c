@@ -103,6 +103,7 @@ static struct homa_peer *peer_alloc(struct homa_net *hn,
 	refcount_set(&peer->refs, 2);	/* the table's and the caller's */
 	spin_lock_init(&peer->lock);
 	peer->cutoffs_sent = jiffies - HZ;
+	peer->last_heard = homa_now();
 
 	/* Until the peer says more: everything at the second highest level. */
 	peer->cutoffs[HOMA_MAX_PRIORITIES - 2] = INT_MAX;
@@ -204,6 +205,48 @@ struct homa_peer *homa_peer_get(struct homa_net *hn,
 	return peer;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_peer_get);
+
+/* All RPCs of a peer write here; more often than this tells nothing new. */
+#define PEER_HEARD_NSECS (NSEC_PER_MSEC / 2)
+
+/**
+ * homa_peer_heard() - a packet of a peer shows that it lives
+ * @peer: peer
+ * @now: homa_now()
+ *
+ * Context: any.
+ */
+void homa_peer_heard(struct homa_peer *peer, u64 now)
+{
+	if (now - READ_ONCE(peer->last_heard) >= PEER_HEARD_NSECS)
+		WRITE_ONCE(peer->last_heard, now);
+	if (atomic_read(&peer->asked))
+		atomic_set(&peer->asked, 0);
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_peer_heard);
+
+/**
+ * homa_peer_may_ask() - may an RPC ask a silent peer now?
+ * @peer: peer
+ * @now: homa_now()
+ *
+ * A peer that has too much to do becomes silent for many RPCs at once; if all
+ * of them asked it would have more to do.
+ *
+ * Context: any.
+ * Return: true if it may, which is counted; false: later
+ */
+bool homa_peer_may_ask(struct homa_peer *peer, u64 now)
+{
+	if (!homa_rate_allow(&peer->resends, now,
+			     READ_ONCE(peer->hn->sysctl.max_resends))) {
+		homa_metric_inc(peer->hn, resend_limits);
+		return false;
+	}
+	atomic_inc(&peer->asked);
+	return true;
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_peer_may_ask);
 
 /**
  * homa_peer_pop_ack() - take an acknowledgment along on a packet

@@ -29,6 +29,9 @@ struct homa_peer_key {
  * @lru: link in homa_peers.lru, under homa_peers.lock
  * @last_used: time of the last homa_peer_get(), jiffies
  * @cutoffs_sent: time of the last CUTOFFS to this peer, jiffies
+ * @last_heard: time when an RPC last heard of it, ns; see homa_peer_heard()
+ * @asked: RESENDs that it has not answered, of all RPCs
+ * @resends: RESENDs to it
  * @lock: protects what follows
  * @cutoffs: the peer's cutoffs; priority i is for messages up to cutoffs[i]
  * @cutoff_version: version of @cutoffs, 0 until CUTOFFS arrived
@@ -44,6 +47,9 @@ struct homa_peer {
 	struct list_head lru;
 	unsigned long last_used;
 	unsigned long cutoffs_sent;
+	u64 last_heard;
+	atomic_t asked;
+	struct homa_rate resends;
 
 	spinlock_t lock;
 	u32 cutoffs[HOMA_MAX_PRIORITIES];
@@ -60,6 +66,9 @@ struct homa_peer *homa_peer_find(struct homa_net *hn,
 struct homa_peer *homa_peer_get(struct homa_net *hn,
 				const struct homa_peer_key *key);
 void homa_peer_put(struct homa_peer *peer);
+
+void homa_peer_heard(struct homa_peer *peer, u64 now);
+bool homa_peer_may_ask(struct homa_peer *peer, u64 now);
 
 bool homa_peer_pop_ack(struct homa_peer *peer, struct homa_ack *ack);
 int homa_peer_pop_acks(struct homa_peer *peer, struct homa_ack *acks);

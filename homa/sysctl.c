@@ -57,6 +57,8 @@
 	K(max_nic_queue_usecs, 40, 0, USECS_MAX)		\
 	K(max_overcommit, 8, 1, 8)				\
 	K(max_peers, 20000, 1, 1000000)				\
+	K(max_replies, 200, 1, INT_MAX)				\
+	K(max_resends, 20, 1, INT_MAX)				\
 	K(max_server_rpcs, 10000, 1, 1000000)			\
 	K(max_tombstones, 131072, 1, 10000000)			\
 	K(pacer_fifo_fraction, 50, 0, 1000)			\

@@ -65,6 +65,8 @@ struct homa_sysctls {
 	int max_tombstones;	  /* ours: what is remembered of ended RPCs */
 	int tombstone_msecs;	  /* ours: for so long */
 	int max_peers;		  /* ours: remote hosts in the table */
+	int max_replies;	  /* ours: in a millisecond, if no RPC is known */
+	int max_resends;	  /* ours: RESENDs to a peer in a millisecond */
 
 	/* Kept for scripts: grants in FIFO order, pacing, qdisc. */
 	int fifo_grant_increment;

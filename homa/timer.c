@@ -4,8 +4,11 @@
  * Each RPC has one timer, which runs only while this host waits for the peer:
  *
  *	waiting for DATA	RESEND after resend_ticks of silence and then
- *				every resend_interval; the RPC fails after
- *				timeout_ticks and timeout_resends RESENDs
+ *				every resend_interval, but no more than
+ *				max_resends a ms to one peer; the RPC fails
+ *				after timeout_ticks and timeout_resends
+ *				RESENDs, its own or, if the peer answers no
+ *				RPC, those of all
  *	response sent		NEED_ACK after request_ack_ticks, then at
  *				intervals that double; the RPC ends when
  *				NEED_ACK_TRIES were not answered
@@ -126,6 +129,7 @@ void homa_timer_heard(struct homa_rpc *rpc)
 {
 	lockdep_assert_held(&rpc->lock);
 	rpc->last_heard = homa_now();
+	homa_peer_heard(rpc->peer, rpc->last_heard);
 	rpc->soft_error = 0;
 	rpc->tries = 0;
 	rpc->asked = 0;
@@ -217,17 +221,34 @@ static void timer_timed_out(struct homa_rpc *rpc)
 }
 
 /* Has the peer been silent for so long, and asked so often, that it must be
- * gone? If this host had no time to ask then silence proves nothing.
+ * gone? If this host had no time to ask then silence proves nothing. A peer that
+ * answers no RPC at all need not be asked about each of them.
  */
-static bool timer_expired(const struct homa_rpc *rpc, u64 silence)
+static bool timer_expired(const struct homa_rpc *rpc, u64 now)
 {
 	const struct homa_sysctls *s = &rpc->hn->sysctl;
-	int timeout = READ_ONCE(s->timeout_ticks);
-	int chances = (timeout - READ_ONCE(s->resend_ticks)) /
+	u64 timeout = ticks_to_ns(READ_ONCE(s->timeout_ticks));
+	int chances = (READ_ONCE(s->timeout_ticks) - READ_ONCE(s->resend_ticks)) /
 		      READ_ONCE(s->resend_interval);
+	int enough = min(chances, READ_ONCE(s->timeout_resends));
 
-	return silence >= ticks_to_ns(timeout) &&
-	       rpc->asked >= min(chances, READ_ONCE(s->timeout_resends));
+	if (now - rpc->last_heard < timeout)
+		return false;
+	return rpc->asked >= enough ||
+	       (now - READ_ONCE(rpc->peer->last_heard) >= timeout &&
+		atomic_read(&rpc->peer->asked) >= enough);
+}
+
+/* Asks for what is missing, unless many have asked the same peer just now. */
+static void timer_ask(struct homa_rpc *rpc, u64 now, struct sk_buff_head *txq)
+{
+	int interval = READ_ONCE(rpc->hn->sysctl.resend_interval);
+
+	rpc->next_action = now + ticks_to_ns(interval);
+	if (!homa_peer_may_ask(rpc->peer, now))
+		return;
+	homa_msgin_request_missing(rpc, txq);
+	rpc->asked++;
 }
 
 /* Asks for what is missing, or gives up. */
@@ -252,14 +273,11 @@ static void timer_silence(struct homa_rpc *rpc, u64 now,
 			return;
 		}
 		rpc->next_action = max(rpc->next_action, now + resend);
-	} else if (timer_expired(rpc, silence)) {
+	} else if (timer_expired(rpc, now)) {
 		timer_timed_out(rpc);
 		return;
 	} else if (silence >= resend) {
-		homa_msgin_request_missing(rpc, txq);
-		rpc->asked++;
-		rpc->next_action = now +
-			ticks_to_ns(READ_ONCE(s->resend_interval));
+		timer_ask(rpc, now, txq);
 	}
 	timer_arm(rpc, now);
 }

@@ -328,6 +328,45 @@ static void homa_peer_push_ack__no_room(struct kunit *test)
 	homa_peer_put(peer);
 }
 
+#define PEER_ASKS 5
+
+static void homa_peer_may_ask__limit(struct kunit *test)
+{
+	struct homa_peer *peer = peer_get(test, 1);
+	struct homa_net *hn = test->priv;
+	u64 now = 7 * NSEC_PER_MSEC;
+	int i, msec;
+
+	KUNIT_ASSERT_NOT_NULL(test, peer);
+	hn->sysctl.max_resends = PEER_ASKS;
+	for (msec = 0; msec < 3; msec++, now += NSEC_PER_MSEC)
+		for (i = 0; i < 2 * PEER_ASKS; i++)
+			KUNIT_EXPECT_EQ(test, homa_peer_may_ask(peer, now + i),
+					i < PEER_ASKS);
+	KUNIT_EXPECT_EQ(test, atomic_read(&peer->asked), 3 * PEER_ASKS);
+	KUNIT_EXPECT_EQ(test, host_counter(hn, resend_limits),
+			3ULL * PEER_ASKS);
+	homa_peer_put(peer);
+}
+
+static void homa_peer_heard__forgets_what_was_asked(struct kunit *test)
+{
+	struct homa_peer *peer = peer_get(test, 1);
+	u64 then;
+
+	KUNIT_ASSERT_NOT_NULL(test, peer);
+	then = peer->last_heard;
+	KUNIT_EXPECT_TRUE(test, homa_peer_may_ask(peer, then));
+
+	/* Again so soon is not worth a write. */
+	homa_peer_heard(peer, then + 1);
+	KUNIT_EXPECT_EQ(test, peer->last_heard, then);
+	KUNIT_EXPECT_EQ(test, atomic_read(&peer->asked), 0);
+	homa_peer_heard(peer, then + NSEC_PER_MSEC);
+	KUNIT_EXPECT_EQ(test, peer->last_heard, then + NSEC_PER_MSEC);
+	homa_peer_put(peer);
+}
+
 static struct kunit_case peer_cases[] = {
 	KUNIT_CASE_PARAM(homa_peer_find__key, key_gen_params),
 	KUNIT_CASE(homa_peer_get__references),
@@ -340,6 +379,8 @@ static struct kunit_case peer_cases[] = {
 	KUNIT_CASE(homa_peer_get__random),
 	KUNIT_CASE(homa_peer_pop_ack__newest_first),
 	KUNIT_CASE(homa_peer_push_ack__no_room),
+	KUNIT_CASE(homa_peer_may_ask__limit),
+	KUNIT_CASE(homa_peer_heard__forgets_what_was_asked),
 	{}
 };
 

@@ -654,6 +654,79 @@ static void closed_ports_are_reported(void)
 	}
 }
 
+/* Whoever asks for RPCs that do not exist may have forged its address. */
+static void replies_without_an_rpc_are_limited(void)
+{
+	static const int types[][3] = {	/* whose sender is client, server */
+		{ W_RESEND, W_UNKNOWN, 0 }, { W_NEED_ACK, W_ACK, 1 },
+	};
+
+	ASSERT_RC(ns_sysctl(wnet.host, "max_replies", "3"), 0);
+	FOR_FAMILIES(family) {
+		struct hsock server = hsock_server(wnet.host, family, PORT);
+
+		for (int t = 0; t < 2; t++) {
+			struct counters before;
+			int64_t refused;
+			int replies = 0;
+
+			ktap_label("family %d type %#x", family, types[t][0]);
+			counters_read(wnet.host, &before);
+			w_drain();
+			for (int i = 0; i < 500; i++)
+				w_send_control(family, types[t][0],
+					       PEER_CLIENT, PORT,
+					       w_new_id() ^ types[t][2]);
+			while (w_find(&p, types[t][1], 5))
+				replies++;
+			refused = counters_grew(wnet.host, &before,
+						"reply_limits");
+			EXPECT_GE(replies, 3);
+			EXPECT_GE(refused, 100);
+			EXPECT_EQ(replies + refused, 500);
+		}
+		hsock_close(&server);
+	}
+	ASSERT_RC(ns_sysctl(wnet.host, "max_replies", "200"), 0);
+}
+
+/* However many RPCs wait for a peer that is silent: it gets a few RESENDs in
+ * each millisecond, and all of them end as soon as one alone would.
+ */
+static void a_silent_peer_is_not_flooded(void)
+{
+	enum { RPCS = 500, LIMIT = 2 };
+
+	ASSERT_RC(ns_sysctl(wnet.host, "max_resends", "2"), 0);
+	FOR_FAMILIES(family) {
+		struct hsock hs = hsock_open(wnet.host, family);
+		union haddr to = wnet_peer_addr(family, PORT);
+		int64_t start = now_ms();
+		struct counters before;
+		struct hmsg m;
+		int resends = 0;
+		uint64_t id;
+
+		counters_read(wnet.host, &before);
+		w_drain();
+		for (int i = 0; i < RPCS; i++)
+			ASSERT_RC(hsock_request(&hs, &to, "x", 1, &id), 0);
+		for (int i = 0; i < RPCS; i++)
+			EXPECT_RC(hsock_recv_within(&hs, &m, 0, 2000),
+				  -ETIMEDOUT);
+		EXPECT(now_ms() - start <= 130, "%d ms",
+		       (int)(now_ms() - start));
+		while (w_find(&p, W_RESEND, 0))
+			resends++;
+		EXPECT(resends >= 15 && resends <= 130 * LIMIT, "%d RESENDs",
+		       resends);
+		EXPECT_GE(counters_grew(wnet.host, &before, "resend_limits"),
+			  RPCS);
+		hsock_close(&hs);
+	}
+	ASSERT_RC(ns_sysctl(wnet.host, "max_resends", "20"), 0);
+}
+
 static void freeze_is_consumed_silently(void)
 {
 	FOR_FAMILIES(family) {
@@ -694,6 +767,8 @@ int main(int argc, char **argv)
 		KTAP_CASE(icmp_errors_end_requests),
 		KTAP_CASE(icmp_for_another_port_changes_nothing),
 		KTAP_CASE(closed_ports_are_reported),
+		KTAP_CASE(replies_without_an_rpc_are_limited),
+		KTAP_CASE(a_silent_peer_is_not_flooded),
 		KTAP_CASE(freeze_is_consumed_silently),
 	};
 
