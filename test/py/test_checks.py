@@ -97,6 +97,9 @@ BAD = [
      "{\n\treturn v;\n}\n", "homa/x.c:5: warning: incorrect type"),
     ("mutants", "test/mutants/1.patch", FITS.replace("return 0", "return 2"), "does not fit"),
     ("mutants", "test/mutants/1.patch", FITS.replace("# red", "# blue"), "names no test"),
+    ("protocol", "homa/protocol.md", "| 0x19 | GRANT | 33 | x |\n", "no type GRANT 0x19"),
+    ("protocol", "homa/protocol.md", "| no_such | 5 | 1 to 2 | x |\n", "no setting no_such"),
+    ("protocol", "homa/protocol.md", "| NO_SUCH | 5 | homa/main.c | x |\n", "no NO_SUCH in"),
     ("globals", "homa/x.c", "int shared_state = 1;\n", "writable symbol shared_state"),
     ("globals", "homa/globals.allow", "homa_old  gone since\n", "homa_old is no writable"),
 ]

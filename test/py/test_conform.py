@@ -2,6 +2,7 @@
 """The conversations of test/wire/conform and their captures."""
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -110,6 +111,31 @@ def test_captures__are_read_by_tshark(tmp_path: Path) -> None:
     assert len(shown) == len(raw) > 100
     kinds = {tuple(line.split(",")[:4]) for line in shown}
     assert kinds == {("146", "", "1", ""), ("", "146", "", "")}
+
+
+def described(kind: int) -> set[tuple[int, int]]:
+    """Return offset and size of each field that protocol.md gives a packet type."""
+    text = (ROOT / "homa" / "protocol.md").read_text()
+    section = re.search(rf"^#### {wirefmt.NAMES[kind]}:.*?(?=^#)", text, re.M | re.S)
+    rows = re.findall(r"^\| (\d+) \| (?:(\d) x )?(\d+) \| (\w+) ", section[0] if section else "",
+                      re.M)
+    return {(int(at) + i * int(size), int(size)) for at, times, size, name in rows
+            for i in range(int(times or 1)) if name != "pad"}
+
+
+@pytest.mark.parametrize("kind", wirefmt.FIELDS)
+def test_fields__are_those_of_the_description(kind: int) -> None:
+    fields = set(wirefmt.FIELDS[kind].values())
+    if kind == wirefmt.ACK:      # records are one field there, id and port here
+        fields = {(28, 2)} | {(at, 10) for at, size in fields if size == 8}
+    assert fields == described(kind)
+
+
+def test_common_fields__are_those_of_the_description() -> None:
+    text = (ROOT / "homa" / "protocol.md").read_text().split("### 2.2")[0]
+    rows = re.findall(r"^\| (\d+) \| (\d) \| (\w+) \| ([^|]*)", text, re.M)
+    fields = {(int(at), int(size)) for at, size, name, value in rows if value.strip() != "0"}
+    assert fields | {(20, 8)} == set(wirefmt.COMMON.values())
 
 
 def chosen(packet: wirefmt.Packet) -> set[int]:
