@@ -206,6 +206,8 @@ void homa_grant_flush(struct homa_grant_batch *batch)
 		};
 
 		spin_lock(&g->rpc->lock);
+		homa_msgin_granted(&g->rpc->in, g->offset,
+				   homa_prio_tclass(g->rpc->hn, g->prio) >> 5);
 		if (g->rpc->state == HOMA_INCOMING)
 			homa_output_control(g->rpc, HOMA_GRANT, &h, sizeof(h),
 					    &txq);

@@ -13,6 +13,7 @@
 #include <linux/filter.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
+#include <net/dsfield.h>
 #include <net/icmp.h>
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
@@ -195,6 +196,14 @@ static void data_start_response(struct homa_rpc *rpc, u32 length, u32 incoming)
 	homa_msgin_start(rpc, length, incoming);
 }
 
+/* Priority of a packet, as in its IP header. */
+static u8 rx_level(const struct sk_buff *skb)
+{
+	if (skb->protocol == htons(ETH_P_IP))
+		return ip_hdr(skb)->tos >> 5;
+	return ipv6_get_dsfield(ipv6_hdr(skb)) >> 5;
+}
+
 /* Takes in each segment as a packet of its own. */
 static enum homa_drop data_add_segments(struct homa_rx *rx,
 					struct homa_rpc *rpc, u32 stride)
@@ -244,6 +253,7 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 {
 	struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
 	u32 stride = data_stride(rx);
+	u32 end = rpc->in.end;
 	enum homa_drop drop;
 
 	if (ntohl(h->message_length) != rpc->in.length)
@@ -257,6 +267,8 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 		homa_timer_wait(rpc);
 	if (drop != HOMA_ACCEPTED && drop != HOMA_CONSUMED)
 		return drop;
+	if (rpc->in.end > end && !h->retransmit)
+		homa_msgin_find_losses(rpc, rx_level(rx->skb), &rx->txq);
 	homa_grant_update(rpc, &rx->grants);
 	if (homa_msgin_complete(&rpc->in)) {
 		homa_timer_cancel(rpc);

@@ -188,7 +188,8 @@ struct homa_net;
 	M(rpc_restarts, "Requests sent again because of RPC_UNKNOWN") \
 	M(cutoff_changes, "Unscheduled cutoffs that were computed anew") \
 	M(reply_limits, "Packets for no RPC not answered: too many") \
-	M(resend_limits, "Times RESENDs had to wait: too many to one peer")
+	M(resend_limits, "Times RESENDs had to wait: too many to one peer") \
+	M(early_resends, "RESENDs for gaps that order proves to be losses")
 
 #define HOMA_METRIC_FIELD(name, desc) u64 name;
 #define HOMA_METRIC_ARRAY(name, entries, label) u64 name[entries];

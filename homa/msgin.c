@@ -125,6 +125,8 @@ void homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming)
 	in->unsched = min(incoming, length);
 	in->granted = in->unsched;
 	in->scheduled = in->granted < length;
+	in->level = HOMA_MAX_PRIORITIES - 1;
+	in->level_end = in->unsched;
 	msgin_count_start(rpc, length);
 	tt_event(rpc->hn, MSG_NEW, homa_trace_id(rpc), homa_trace_peer(rpc),
 		 in->granted, length);
@@ -151,11 +153,28 @@ static struct homa_gap *gap_add(struct homa_rpc *rpc, u32 start, u32 end,
 		return NULL;
 	gap->start = start;
 	gap->end = end;
+	gap->seen = rpc->in.later;
+	gap->asked = false;
+	gap->since = homa_now();
 	list_add_tail(&gap->links, next);
 	rpc->in.num_gaps++;
 	homa_metric_inc(rpc->hn, gaps_created);
 	tt_event(rpc->hn, GAP_NEW, homa_trace_id(rpc), start, end);
 	return gap;
+}
+
+/* Makes what is before @end a gap of its own, no younger than the whole. */
+static bool gap_split(struct homa_rpc *rpc, struct homa_gap *gap, u32 end)
+{
+	struct homa_gap *first;
+
+	first = gap_add(rpc, gap->start, end, &gap->links);
+	if (!first)
+		return false;
+	first->seen = gap->seen;
+	first->asked = gap->asked;
+	first->since = gap->since;
+	return true;
 }
 
 static void gap_remove(struct homa_rpc *rpc, struct homa_gap *gap)
@@ -183,7 +202,7 @@ static int gaps_fill(struct homa_rpc *rpc, u32 start, u32 end)
 		tt_event(rpc->hn, GAP_FILLED, homa_trace_id(rpc),
 			 max(gap->start, start), min(gap->end, end));
 		if (start > gap->start && end < gap->end) {
-			if (!gap_add(rpc, gap->start, start, &gap->links))
+			if (!gap_split(rpc, gap, start))
 				return -1;
 			gap->start = end;
 		} else if (start > gap->start) {
@@ -304,6 +323,74 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 	return HOMA_ACCEPTED;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_add);
+
+/**
+ * homa_msgin_granted() - the sender is told to use another priority
+ * @in: incoming message
+ * @offset: it may send the bytes before this one
+ * @level: the priority, as in IP headers
+ *
+ * Context: the lock of the message's RPC held.
+ */
+void homa_msgin_granted(struct homa_msgin *in, u32 offset, u8 level)
+{
+	if (level > in->level && in->end < in->level_end)
+		return;
+	in->level = level;
+	in->level_end = offset;
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_msgin_granted);
+
+/* Packets that must have come after a gap before its bytes count as lost. */
+#define GAP_PACKETS 3
+
+/**
+ * homa_msgin_find_losses() - ask for bytes that cannot be late
+ * @rpc: RPC; a packet has just been added to the end of its incoming message,
+ *	one that was not sent again
+ * @level: the packet's priority, as in IP headers
+ * @txq: packets to be sent are appended here
+ *
+ * To wait for silence costs milliseconds. But a network that keeps the order of
+ * packets of one priority lets packets be overtaken only by more urgent ones. So
+ * when a few packets have come after a gap and none of them was more urgent
+ * than the gap's bytes may be, these bytes are lost. Hosts and networks with
+ * several paths do not quite keep the order: reorder_usecs must have passed.
+ *
+ * Context: rpc->lock held.
+ */
+void homa_msgin_find_losses(struct homa_rpc *rpc, u8 level,
+			    struct sk_buff_head *txq)
+{
+	struct homa_msgin *in = &rpc->in;
+	struct homa_gap *gap;
+	u64 young;
+
+	lockdep_assert_held(&rpc->lock);
+	if (level < in->level)
+		in->level = level;
+	if (level > in->level)
+		return;
+	in->later++;
+	if (list_empty(&in->gaps))
+		return;
+	young = homa_now() - NSEC_PER_USEC *
+		(u64)READ_ONCE(rpc->hn->sysctl.reorder_usecs);
+
+	/* The newest are last; before one that was asked for, all were. */
+	list_for_each_entry_reverse(gap, &in->gaps, links) {
+		if (gap->asked)
+			break;
+		if ((u16)(in->later - gap->seen) < GAP_PACKETS ||
+		    (s64)(gap->since - young) > 0)
+			continue;
+		gap->asked = true;
+		homa_metric_inc(rpc->hn, early_resends);
+		homa_output_resend(rpc, gap->start, gap->end - gap->start,
+				   homa_prio_highest(rpc->hn), txq);
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_msgin_find_losses);
 
 /**
  * homa_msgin_request_missing() - ask the peer for what should have arrived

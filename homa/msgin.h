@@ -20,11 +20,17 @@ struct homa_sock;
  * @links: in homa_msgin.gaps
  * @start: first missing byte
  * @end: byte after the last missing one
+ * @seen: homa_msgin.later when the gap was found
+ * @asked: a RESEND has been sent, without waiting for the timer
+ * @since: when the gap was found, ns
  */
 struct homa_gap {
 	struct list_head links;
 	u32 start;
 	u32 end;
+	u16 seen;
+	bool asked;
+	u64 since;
 };
 
 /**
@@ -51,6 +57,9 @@ static inline struct homa_rx_cb *homa_rx_cb(struct sk_buff *skb)
  *	message is in homa_grants.tree
  * @unsched: bytes that the sender sends without grants
  * @scheduled: the message has needed grants; constant once it has begun
+ * @level: lowest priority that packets on their way may have, as in IP headers
+ * @level_end: bytes before this one may have it
+ * @later: packets that came after all others and cannot have overtaken them
  * @num_gaps: entries in @gaps
  * @gaps: struct homa_gap, ascending
  * @queue: packets, headers pulled, in order of arrival
@@ -66,6 +75,9 @@ struct homa_msgin {
 	u32 granted;
 	u32 unsched;
 	bool scheduled;
+	u8 level;
+	u32 level_end;
+	u16 later;
 	u16 num_gaps;
 	struct list_head gaps;
 	struct sk_buff_head queue;
@@ -80,6 +92,9 @@ void homa_msgin_init(struct homa_msgin *in);
 void homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming);
 enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 			      u32 offset, u32 length, bool retransmit);
+void homa_msgin_granted(struct homa_msgin *in, u32 offset, u8 level);
+void homa_msgin_find_losses(struct homa_rpc *rpc, u8 level,
+			    struct sk_buff_head *txq);
 void homa_msgin_request_missing(struct homa_rpc *rpc,
 				struct sk_buff_head *txq);
 int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue);

@@ -68,6 +68,7 @@
 	K(peer_net_max, 10000, 1, INT_MAX)			\
 	K(poll_usecs, 50, 0, USECS_MAX)				\
 	K(reap_limit, 10, 1, INT_MAX)				\
+	K(reorder_usecs, 25, 0, USECS_MAX)			\
 	K(request_ack_ticks, 2, 1, MSECS_MAX)			\
 	K(resend_interval, 5, 1, MSECS_MAX)			\
 	K(resend_ticks, 5, 1, MSECS_MAX)			\

@@ -32,6 +32,7 @@ struct homa_sysctls {
 	/* Timeouts, in ticks of about 1 ms (timer.c). */
 	int resend_ticks;	  /* silence before the first RESEND */
 	int resend_interval;	  /* between later RESENDs */
+	int reorder_usecs;	  /* ours: packets may be so late, and not lost */
 	int timeout_ticks;	  /* silence before an RPC fails */
 	int timeout_resends;	  /* unanswered RESENDs before it fails */
 	int request_ack_ticks;	  /* response complete until NEED_ACK */

@@ -179,6 +179,72 @@ static void resend_beyond_what_was_sent(void)
 }
 
 /* A RESEND for more than was granted is a grant, too. */
+struct order_case {
+	const char *desc;
+	const char *levels;	/* of packets of 1000 bytes; "-": lost */
+	const char *reorder_usecs;
+	bool retransmit;
+	int resends;		/* before any timer */
+};
+
+static const struct order_case order_cases[] = {
+	{ "two came later", "44-44", "25", false, 0 },
+	{ "three came later", "44-444", "25", false, 1 },
+	{ "asked for once", "44-4444444", "25", false, 1 },
+	{ "two losses", "4-444-444", "25", false, 2 },
+	{ "less urgent ones came later", "44-111", "25", false, 1 },
+	{ "more urgent ones may overtake", "44-7777777", "25", false, 0 },
+	{ "one more urgent proves nothing", "44-474", "25", false, 0 },
+	{ "the first packets", "--4444", "25", false, 1 },
+	{ "sent again", "44-444", "25", true, 0 },
+	{ "too soon to tell", "44-4444", "1000000", false, 0 },
+};
+
+/* Sends the packets of a message; the rest of it never comes. */
+static void send_in_order(int family, uint64_t id, const struct order_case *c)
+{
+	for (int i = 0; c->levels[i]; i++) {
+		if (c->levels[i] == '-')
+			continue;
+		w_data(&p, family, PEER_CLIENT, PORT, id, 20000, 1000 * i,
+		       1000, 1);
+		p.tos = (c->levels[i] - '0') << 5;
+		p.b[AT_RETRANSMIT] = c->retransmit;
+		w_send(&p);
+		usleep(50);
+	}
+}
+
+static void order_proves_losses(void)
+{
+	FOR_FAMILIES(family) {
+		struct hsock server = hsock_server(wnet.host, family, PORT);
+
+		for (size_t i = 0; i < ARRAY_LEN(order_cases); i++) {
+			const struct order_case *c = &order_cases[i];
+			const char *lost = strchr(c->levels, '-');
+			uint64_t id = w_new_id();
+			int resends = 0;
+
+			ktap_label("family %d, %s", family, c->desc);
+			ASSERT_RC(ns_sysctl(wnet.host, "reorder_usecs",
+					    c->reorder_usecs), 0);
+			w_drain();
+			send_in_order(family, id, c);
+			while (w_find(&q, W_RESEND, 1)) {
+				if (!resends++)
+					EXPECT_EQ(get32(&q, AT_RESEND_OFFSET),
+						  1000 * (lost - c->levels));
+			}
+			EXPECT_EQ(resends, c->resends);
+			w_send_control(family, W_UNKNOWN, PEER_CLIENT, PORT,
+				       id);
+		}
+		hsock_close(&server);
+	}
+	ASSERT_RC(ns_sysctl(wnet.host, "reorder_usecs", "25"), 0);
+}
+
 static void resend_raises_the_grant(void)
 {
 	FOR_FAMILIES(family) {
@@ -748,6 +814,7 @@ int main(int argc, char **argv)
 		KTAP_CASE(ids_belong_to_address_and_port),
 		KTAP_CASE(resend_of_a_response),
 		KTAP_CASE(resend_beyond_what_was_sent),
+		KTAP_CASE(order_proves_losses),
 		KTAP_CASE(resend_raises_the_grant),
 		KTAP_CASE(busy_while_a_request_is_incomplete),
 		KTAP_CASE(unknown_restarts_a_request),
