@@ -207,7 +207,7 @@ struct homa_peer *homa_peer_get(struct homa_net *hn,
 EXPORT_SYMBOL_IF_KUNIT(homa_peer_get);
 
 /* All RPCs of a peer write here; more often than this tells nothing new. */
-#define PEER_HEARD_NSECS (NSEC_PER_MSEC / 2)
+#define PEER_HEARD_NSECS 500000
 
 /**
  * homa_peer_heard() - a packet of a peer shows that it lives
