@@ -173,6 +173,13 @@ def test_missing_kernel_fails_its_tests(tmp_path: Path, monkeypatch) -> None:
     assert results["a"].count.failed == 1 and results["b"].count.passed == 1
 
 
+def test_says_what_runs(run, monkeypatch, capsys) -> None:
+    """A test that takes long is named now and then, also where no kernel is ever built."""
+    monkeypatch.setattr(execute, "HEARTBEAT_S", 0.1)
+    run(slow="sleep 0.5")
+    assert "running: netns.slow" in capsys.readouterr().out
+
+
 def test_parts_cover_everything_once() -> None:
     """The parts of a full run are of bounded size and leave nothing out."""
     todo = [jobs.Job("netns", f"t{n}", [], seconds=400 * (n % 7 + 1)) for n in range(90)]

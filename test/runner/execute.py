@@ -232,7 +232,8 @@ class Runner:
             return
         self.spoke = now
         names = [running.job.label for running in self.running]
-        names += [self.kernels.progress()] * bool(self.kernels.process)
+        if self.kernels.process:
+            names.append(self.kernels.progress())
         print(f"     running: {', '.join(names)}{self.eta()}", flush=True)
 
 
