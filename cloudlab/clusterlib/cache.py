@@ -75,7 +75,7 @@ def say(text: str) -> None:
 class Progress:
     """A line on stderr about long work: done, elapsed, left.
 
-    On a terminal it is redrawn each second; into a file it goes every 30 s.
+    On a terminal it is redrawn each second; into a file it goes every 10 s.
     """
 
     def __init__(self, what: str, total: int) -> None:
@@ -86,7 +86,7 @@ class Progress:
     def at(self, count: int) -> None:
         """COUNT of the total is done."""
         now = time.monotonic()
-        if now - self.shown < (1 if self.tty else 30):
+        if now - self.shown < (1 if self.tty else 10):
             return
         self.shown = now
         spent = now - self.start

@@ -62,6 +62,9 @@ def _print_counts(axes, table: pd.DataFrame) -> None:
     for i, (x, n) in enumerate(zip((lower + upper) / 2, table.n)):
         axes.annotate(f"{n}" if i else f"n={n}", (x, 0.012), ha="center", fontsize=7,
                       xycoords=("data", "axes fraction"), color="#808080")
+    # Legends look for a place among rectangles and curves, not among texts.
+    axes.add_patch(matplotlib.patches.Rectangle((0, 0), 1, 0.05, transform=axes.transAxes,
+                                                visible=False))
 
 
 def versus_size(buckets: dict, sizes: np.ndarray, column: str, title: str, ylabel: str,

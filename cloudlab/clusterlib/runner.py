@@ -163,7 +163,7 @@ def prepare(cluster, protocols: list, folder: Path) -> None:
     running = cluster.prepare("homa" in protocols, folder / "prepare.log")
     try:
         while running.poll() is None:
-            said = last_line(running.log)
+            said = last_line(running.log).removeprefix("lab: ")
             progress.show("preparing kernel and module" + (f": {said}" if said else ""), 0)
             time.sleep(0.1)
     finally:

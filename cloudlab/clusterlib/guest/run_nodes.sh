@@ -152,7 +152,7 @@ read_traces() {
 
 describe() {
 	{
-		uname -a
+		uname -srm
 		cat /proc/cmdline
 	} >"$job/kernel.txt"
 	[[ -d /proc/sys/net/homa ]] &&
