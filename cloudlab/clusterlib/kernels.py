@@ -41,6 +41,9 @@ VIRTUAL = ("time-travel=inf-cpu", "norandmaps")
 # Finding leaks makes the smp kernel four times slower: the debug kernel does it.
 NO_LEAKS = "kmemleak=off"
 UML = ("linux", "modules")
+# A kernel mixes what it says of its own build into its random numbers.
+BUILD = {"KBUILD_BUILD_TIMESTAMP": "2023-11-14", "KBUILD_BUILD_VERSION": "1",
+         "KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab"}
 # In real time a busy machine may leave a CPU of the guest alone for half a minute, which
 # is no fault of the guest; one that really hangs meets the time limit of its run.
 PATIENT = ("rcupdate.rcu_cpu_stall_suppress=1", "workqueue.watchdog_thresh=0")
@@ -121,7 +124,8 @@ def make(kernel: Kernel, tree: Path, *words: str) -> None:
     log = kernel.kdir / "make.log"
     with open(log, "w", encoding="utf-8") as out, \
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             text=True, errors="replace") as process:
+                             text=True, errors="replace",
+                             env={**os.environ, **BUILD}) as process:
         try:
             for count, line in enumerate(process.stdout):
                 out.write(line)
