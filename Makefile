@@ -4,6 +4,9 @@
 # The module is built in out/build/KEY, a tree of links to the sources, so that
 # several kernels are served from one checkout and no object outlives its source.
 
+$(if $(word 2,$(CURDIR)),$(error The kernel cannot be built in a folder with a blank in \
+	its name: $(CURDIR)))
+
 KDIR ?= /lib/modules/$(shell uname -r)/build
 SEED ?= 1
 TEST ?=
@@ -71,7 +74,7 @@ demo: deps tools ## compare Homa with TCP on 8 simulated hosts; SEED=k picks the
 check: deps ## run the tests that CI runs (15 minutes once its kernels are built)
 	@test/run all $(TEST)
 
-check-quick: ## run what fits into 3 minutes
+check-quick: deps ## run what fits into 3 minutes
 	@test/run quick $(TEST)
 
 check-full: deps ## run everything (hours; PART=n: the n-th hour); appends to test/results.md
