@@ -368,13 +368,24 @@ void w_turn(struct wpkt *p)
 	put16(p, AT_DPORT, port);
 }
 
-bool w_checksum_ok(const struct wpkt *p)
+static uint32_t checksum(const struct wpkt *p)
 {
 	int n = p->family == AF_INET ? 4 : 16;
 	uint32_t sum = 6 + p->len;
 
 	sum += sum16(p->src, n, 0) + sum16(p->dst, n, 0);
-	return sum16(p->b, p->len, sum) == 0xffff;
+	return sum16(p->b, p->len, sum);
+}
+
+bool w_checksum_ok(const struct wpkt *p)
+{
+	return checksum(p) == 0xffff;
+}
+
+void w_fill_checksum(struct wpkt *p)
+{
+	put16(p, AT_CHECKSUM, 0);
+	put16(p, AT_CHECKSUM, ~checksum(p));
 }
 
 void w_same(const struct wpkt *got, const struct wpkt *want)

@@ -152,6 +152,9 @@ void w_same(const struct wpkt *got, const struct wpkt *want);
 /* True if the checksum is right, with a pseudo header of protocol 6. */
 bool w_checksum_ok(const struct wpkt *p);
 
+/* Fills in the checksum; builders leave it 0. */
+void w_fill_checksum(struct wpkt *p);
+
 /* Exchanges the ends, so that builders make what the host should send. */
 void w_turn(struct wpkt *p);
 

@@ -209,6 +209,71 @@ static void link_local_with_a_scope(void)
 	EXPECT_RC(hsock_recv_within(&hs, &m, 0, 1000), 3);
 }
 
+/* A second way between the hosts, with its own neighbours. */
+static void second_way(int ns, int me, int other)
+{
+	ns_run(ns, "ip link set w0 address 02:09:00:00:01:%02x up && "
+	       "ip addr replace 10.9.5.%d/32 dev lo && "
+	       "ip addr replace 10.9.1.%d/24 dev w0 && "
+	       "ip neigh replace 10.9.1.%d lladdr 02:09:00:00:01:%02x dev w0",
+	       me, me, me, other, other);
+}
+
+static int sent_over(const char *dev)
+{
+	char path[40], line[40] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/run/sent.%d", getpid());
+	ns_run(env.a, "ip -s -o link show %s | sed 's/.*TX:[^0-9]*//' | "
+	       "cut -d' ' -f1 >%s", dev, path);
+	f = fopen(path, "r");
+	if (f && !fgets(line, sizeof(line), f))
+		line[0] = 0;
+	if (f)
+		fclose(f);
+	unlink(path);
+	return atoi(line);
+}
+
+/* RPCs that have begun go on by the new route, and new ones take it. */
+static void route_change_is_picked_up(void)
+{
+	struct hsock server = hsock_server(env.b, AF_INET, PORT);
+	struct hsock hs = hsock_open(env.a, AF_INET);
+	union haddr to = haddr_of(AF_INET, "10.9.5.2", PORT);
+	static char buf[100000];
+	struct counters before;
+	struct hmsg m;
+	uint64_t id;
+	int start;
+
+	ns_run(env.a, "ip link add w0 type veth peer name w1 && "
+	       "ip link set w1 netns /proc/%d/fd/%d", getpid(), env.b);
+	ns_run(env.b, "ip link set w1 name w0");
+	second_way(env.a, 1, 2);
+	second_way(env.b, 2, 1);
+	ns_run(env.a, "ip route replace 10.9.5.2 via 10.9.0.2 src 10.9.5.1");
+	ns_run(env.b, "ip route replace 10.9.5.1 via 10.9.0.1 src 10.9.5.2");
+	payload_fill(buf, sizeof(buf), 1);
+	ASSERT_RC(hsock_request(&hs, &to, buf, sizeof(buf), &id), 0);
+	ASSERT_RC(hsock_recv_within(&server, &m, 0, 1000), sizeof(buf));
+
+	ns_run(env.a, "ip route replace 10.9.5.2 via 10.9.1.2 src 10.9.5.1");
+	ns_run(env.b, "ip route replace 10.9.5.1 via 10.9.1.1 src 10.9.5.2 && "
+	       "ip link set v0 down");
+	counters_read(env.b, &before);
+	start = sent_over("w0");
+	ASSERT_RC(hsock_reply(&server, &m.from, m.args.id, buf, sizeof(buf)),
+		  0);
+	EXPECT_RC(hsock_recv_within(&hs, &m, 0, 1000), sizeof(buf));
+	EXPECT_GE(counters_grew(env.b, &before, "peer_dst_refreshes"), 1);
+	ASSERT_RC(hsock_request(&hs, &to, buf, sizeof(buf), &id), 0);
+	EXPECT_RC(hsock_recv_within(&server, &m, 0, 1000), sizeof(buf));
+	EXPECT_GE(sent_over("w0") - start, (int)sizeof(buf));
+	ns_run(env.b, "ip link set v0 up");
+}
+
 /* The SMP debug kernel takes 2 ms for a packet. */
 static void be_patient(int ns)
 {
@@ -236,6 +301,7 @@ int main(int argc, char **argv)
 		KTAP_SLOW(no_resends_without_loss, 300),
 		KTAP_SLOW(many_outstanding, 300),
 		KTAP_SLOW(link_local_with_a_scope, 300),
+		KTAP_SLOW(route_change_is_picked_up, 300),
 	};
 
 	env.a = ns_new();

@@ -100,6 +100,8 @@ BAD = [
     ("protocol", "homa/protocol.md", "| 0x19 | GRANT | 33 | x |\n", "no type GRANT 0x19"),
     ("protocol", "homa/protocol.md", "| no_such | 5 | 1 to 2 | x |\n", "no setting no_such"),
     ("protocol", "homa/protocol.md", "| NO_SUCH | 5 | homa/main.c | x |\n", "no NO_SUCH in"),
+    ("features", "test/features.tsv", "F1\tnetns/gone:case\n", "there is no test/netns/gone"),
+    ("features", "test/features.tsv", "F1 netns/rpc\n", "not a feature, a tab and a test"),
     ("globals", "homa/x.c", "int shared_state = 1;\n", "writable symbol shared_state"),
     ("globals", "homa/globals.allow", "homa_old  gone since\n", "homa_old is no writable"),
 ]

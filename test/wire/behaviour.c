@@ -581,6 +581,33 @@ static void cutoffs_come_once_a_jiffy(void)
 	}
 }
 
+/* Checksums are looked at if the administrator wants that. */
+static void wrong_checksums_are_refused(void)
+{
+	ASSERT_RC(ns_sysctl(wnet.host, "verify_checksum", "1"), 0);
+	FOR_FAMILIES(family) {
+		struct hsock server = hsock_server(wnet.host, family, PORT);
+		struct counters before;
+		struct hmsg m;
+
+		counters_read(wnet.host, &before);
+		w_data(&p, family, PEER_CLIENT, PORT, w_new_id(), 101, 0, 101,
+		       1);
+		w_send(&p);
+		w_fill_checksum(&p);
+		p.b[AT_DATA + 100] ^= 1;
+		w_send(&p);
+		EXPECT_RC(hsock_recv_within(&server, &m, 0, 5), -EAGAIN);
+		EXPECT_EQ(counters_grew(wnet.host, &before, "rx_bad_checksum"),
+			  2);
+		p.b[AT_DATA + 100] ^= 1;
+		w_send(&p);
+		EXPECT_RC(hsock_recv_within(&server, &m, 0, 100), 101);
+		hsock_close(&server);
+	}
+	ASSERT_RC(ns_sysctl(wnet.host, "verify_checksum", "0"), 0);
+}
+
 /* Sends an ICMP error that quotes a packet of the host. */
 static void send_icmp(int family, int type, int code, const struct wpkt *quoted)
 {
@@ -592,7 +619,9 @@ static void send_icmp(int family, int type, int code, const struct wpkt *quoted)
 	p.proto = family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	p.b[0] = type;
 	p.b[1] = code;
-	put32(&p, 4, type == 3 && code == 4 ? 1400 : 0);
+	if ((family == AF_INET && type == 3 && code == 4) ||
+	    (family == AF_INET6 && type == 2))
+		put32(&p, 4, 1400);	/* MTU */
 	if (family == AF_INET) {
 		p.b[n] = 0x45;
 		put16(&p, n + 2, ip + quoted->len);
@@ -622,6 +651,36 @@ static void send_icmp(int family, int type, int code, const struct wpkt *quoted)
 		sum = (sum & 0xffff) + (sum >> 16);
 	put16(&p, 2, ~sum);
 	w_send(&p);
+}
+
+/* A smaller MTU on the way is learned, and what is sent again obeys it. */
+static void smaller_mtu_is_obeyed(void)
+{
+	FOR_FAMILIES(family) {
+		bool ipv4 = family == AF_INET;
+		int ip = ipv4 ? 20 : 40, end = 0;
+		uint64_t id;
+		struct hsock hs = client_with_request(family, 5000, &id);
+		struct hmsg m;
+
+		w_expect(&q, W_DATA, 100);
+		EXPECT_EQ(ip + q.len, W_MTU);
+		send_icmp(family, ipv4 ? 3 : 2, ipv4 ? 4 : 0, &q);
+		w_drain();
+		w_resend(&p, family, PORT, hsock_port(&hs), id ^ 1, 0, W_ALL, 7);
+		w_send(&p);
+		while (end < 5000 && !ktap_failed()) {
+			w_expect(&q, W_DATA, 100);
+			EXPECT(ip + q.len <= 1400, "%d bytes", ip + q.len);
+			EXPECT_EQ(get32(&q, AT_OFFSET), end);
+			EXPECT(w_payload_ok(&q, 5000), "wrong data");
+			end += q.len - AT_DATA;
+		}
+		respond(family, &hs, id, 10);
+		EXPECT_RC(hsock_recv_within(&hs, &m, 0, 100), 10);
+		hsock_close(&hs);
+	}
+	ns_run(wnet.host, "ip route flush cache; ip -6 route flush cache");
 }
 
 static void icmp_errors_end_requests(void)
@@ -831,12 +890,14 @@ int main(int argc, char **argv)
 		KTAP_CASE(old_grants_change_nothing),
 		KTAP_CASE(response_before_the_request_is_sent),
 		KTAP_CASE(cutoffs_come_once_a_jiffy),
+		KTAP_CASE(smaller_mtu_is_obeyed),
 		KTAP_CASE(icmp_errors_end_requests),
 		KTAP_CASE(icmp_for_another_port_changes_nothing),
 		KTAP_CASE(closed_ports_are_reported),
 		KTAP_CASE(replies_without_an_rpc_are_limited),
 		KTAP_CASE(a_silent_peer_is_not_flooded),
 		KTAP_CASE(freeze_is_consumed_silently),
+		KTAP_CASE(wrong_checksums_are_refused),
 	};
 
 	wnet_init();

@@ -641,6 +641,39 @@ static void acks_from_another_address(void)
 	}
 }
 
+/* Requests from ever more RPCs and hosts: some are served, the others counted. */
+static void what_peers_occupy_is_limited(void)
+{
+	static const struct {
+		const char *knob, *usual, *counter;
+		bool hosts;
+	} rows[] = {
+		{ "max_server_rpcs", "10000", "rx_limits", false },
+		{ "max_peers", "20000", "server_cant_create_rpcs", true },
+	};
+
+	for (int i = 0; i < ARRAY_LEN(rows); i++) {
+		struct hsock server = hsock_server(wnet.host, AF_INET, PORT);
+		struct counters before;
+		int64_t refused;
+
+		ktap_label("%s", rows[i].knob);
+		ASSERT_RC(ns_sysctl(wnet.host, rows[i].knob, "20"), 0);
+		counters_read(wnet.host, &before);
+		for (int j = 0; j < 50; j++) {
+			w_data(&p, AF_INET, PEER_CLIENT, PORT, w_new_id(), 10,
+			       0, 10, 1);
+			p.src[3] = rows[i].hosts ? 100 + j : 2;
+			w_send(&p);
+		}
+		refused = counters_grew(wnet.host, &before, rows[i].counter);
+		EXPECT_GE(refused, 30);
+		EXPECT_EQ(hsock_num_rpcs(&server), 50 - refused);
+		ASSERT_RC(ns_sysctl(wnet.host, rows[i].knob, rows[i].usual), 0);
+		hsock_close(&server);
+	}
+}
+
 static void no_amplification(void)
 {
 	FOR_FAMILIES(family) {
@@ -802,6 +835,7 @@ int main(int argc, char **argv)
 		KTAP_CASE(forged_packets_for_a_client_rpc),
 		KTAP_CASE(acks_that_make_no_sense),
 		KTAP_CASE(acks_from_another_address),
+		KTAP_CASE(what_peers_occupy_is_limited),
 		KTAP_CASE(no_amplification),
 		KTAP_CASE(resends_that_overflow),
 		KTAP_CASE(odd_addresses_and_ports),

@@ -559,6 +559,24 @@ static void priorities_after_cutoffs(void)
 	}
 }
 
+/* What levels look like on the wire is the administrator's business. */
+static void priority_map_is_obeyed(void)
+{
+	ASSERT_RC(ns_sysctl(wnet.host, "priority_map", "7 6 5 4 3 2 1 0"), 0);
+	FOR_FAMILIES(family) {
+		uint64_t id;
+		struct hsock hs = client_request(family, 100, &id);
+
+		w_expect(&got, W_DATA, 1000);
+		EXPECT_EQ(got.tos, TOS(7 - DEFAULT_PRIO));
+		w_expect(&got, W_RESEND, 1000);
+		EXPECT_EQ(got.tos, TOS(0));
+		EXPECT_EQ(got.b[AT_RESEND_PRIO], 7);
+		hsock_close(&hs);
+	}
+	ASSERT_RC(ns_sysctl(wnet.host, "priority_map", "0 1 2 3 4 5 6 7"), 0);
+}
+
 static void no_packet_is_shorter_than_26_bytes(void)
 {
 	struct counters before;
@@ -599,6 +617,7 @@ int main(int argc, char **argv)
 		KTAP_CASE(acks_piggybacked_and_overflowing),
 		KTAP_CASE(retransmitted_data),
 		KTAP_CASE(priorities_after_cutoffs),
+		KTAP_CASE(priority_map_is_obeyed),
 		KTAP_CASE(no_packet_is_shorter_than_26_bytes),
 	};
 
