@@ -231,6 +231,25 @@ static void run__a_server_that_goes_away_fails_requests(void)
 	teardown(f);
 }
 
+/* The unfinished ones in a --rpcs file that are at least @age ns old. */
+static int count_unfinished(const char *name, long long age)
+{
+	long long intended, done;
+	char line[200], status[20];
+	FILE *f = fopen(name, "r");
+	int n = 0;
+
+	EXPECT(f);
+	while (f && fgets(line, sizeof(line), f))
+		n += sscanf(line, "%*[^,],%*[^,],%*u,%*u,%lld,%*d,%lld,%19s", &intended, &done,
+			    status) == 3 &&
+		     !strcmp(status, "unfinished") && done - intended >= age;
+	if (f)
+		fclose(f);
+	unlink(name);
+	return n;
+}
+
 /* A server that accepts and never answers: requests are lost, not failed. */
 static void run__ends_at_the_deadline(void)
 {
@@ -250,6 +269,7 @@ static void run__ends_at_the_deadline(void)
 	f->o.ports = 1;
 	f->o.seconds = 0.02;
 	f->o.drain = 0.05;
+	f->o.rpcs = f->rpcs;
 	start = clock_ns();
 	n = run(f);
 	EXPECT(clock_ns() - start >= 70000000);
@@ -257,6 +277,7 @@ static void run__ends_at_the_deadline(void)
 	EXPECT_EQ(n.done, 0);
 	EXPECT_EQ(n.failed, 0);
 	EXPECT_EQ(n.unsent, 0);			/* a closed loop has no arrivals */
+	EXPECT_EQ(count_unfinished(f->rpcs, 50000000), 20);
 
 	/* 10,000 arrivals a second; 20 of those in 20 ms find room. */
 	f->o.workload = "1250";

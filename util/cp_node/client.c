@@ -402,18 +402,22 @@ static void join_ports(struct client *c)
 	}
 }
 
-/* Requests that never ended, by server. */
+/* Requests that never ended: by server for the log, and one by one. */
 static void report_lost(struct client *c)
 {
-	uint64_t *lost = xcalloc(c->num_servers, sizeof(*lost));
+	uint64_t *lost = xcalloc(c->num_servers, sizeof(*lost)), now = clock_ns();
+	struct rpc *rpc;
 	struct port *p;
 	uint32_t s;
-	int i;
 
 	for (p = c->ports; p < c->ports + c->o.ports; p++)
-		for (i = 0; i < p->max; i++)
-			if (p->rpcs[i].busy)
-				lost[p->rpcs[i].server]++;
+		for (rpc = p->rpcs; rpc < p->rpcs + p->max; rpc++) {
+			if (!rpc->busy)
+				continue;
+			lost[rpc->server]++;
+			if (c->o.rpcs && rpc->record)
+				add_record(p, rpc, UNFINISHED, now);
+		}
 	for (s = 0; s < c->num_servers; s++)
 		if (lost[s])
 			log_line("ERROR: %llu incomplete requests to server %s",

@@ -53,8 +53,10 @@ struct record {
 	uint64_t number, id;
 	uint64_t intended_ns, sent_ns, done_ns;	/* after the start */
 	uint32_t server, size, resp_size;
-	int error;			/* 0 or an errno */
+	int error;			/* 0, an errno, or UNFINISHED */
 };
+
+#define UNFINISHED -1			/* it had no outcome when the run ended, at done_ns */
 
 /* A round trip, for dump_times. */
 struct sample {

@@ -190,6 +190,13 @@ static struct record *sorted_records(const struct client *c, uint64_t *total)
 	return all;
 }
 
+static const char *outcome(const struct record *r)
+{
+	if (r->error == UNFINISHED)
+		return "unfinished";
+	return r->error ? strerrorname_np(r->error) : "ok";
+}
+
 static int write_rpcs(struct client *c)
 {
 	FILE *f = create(c->o.rpcs);
@@ -204,7 +211,7 @@ static int write_rpcs(struct client *c)
 		fprintf(f, "%" PRIu64 ",%s,%u,%u,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%s\n",
 			r->id, c->server_names[r->server], r->size, r->resp_size,
 			r->intended_ns, r->sent_ns, r->done_ns,
-			r->error ? strerrorname_np(r->error) : "ok");
+			outcome(r));
 	free(all);
 	return finish(f, c->o.rpcs);
 }
