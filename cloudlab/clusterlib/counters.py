@@ -113,6 +113,38 @@ def port_drops(job: Path, hosts: int, queues: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["node", "port", "queue_drops", "device_drops"])
 
 
+def percentile_of(occupancy: dict, p: float) -> int:
+    """The bytes that a queue held no more than for a share p of the time."""
+    total, passed = sum(occupancy.values()), 0
+    for most, ps in sorted(occupancy.items()):
+        passed += ps
+        if passed >= p * total:
+            return most
+    return 0
+
+
+def port_table(job: Path) -> pd.DataFrame:
+    """One row a port of the switch: what it held, marked and sent while load was offered.
+
+    Ports tell that only where the network has exact ones (cloudlab/lab/kmod/sch_port.c).
+    """
+    ports: dict = {}
+    for line in _read(job / "sw.ports.sent").splitlines():
+        name, what, *words = line.split()
+        row = ports.setdefault(name, {"occupancy": {}, "sent": [0] * 8, "drops": 0})
+        if what == "total":
+            row |= {"peak": int(words[3]), "marked": int(words[7])}
+        elif what == "class":
+            row["sent"][int(words[0])] = int(words[4])
+            row["drops"] += int(words[6])
+        elif what == "occupancy":
+            row["occupancy"][int(words[1])] = int(words[3])
+    rows = [(name, row["peak"], percentile_of(row["occupancy"], 0.99), row["marked"],
+             row["drops"], *row["sent"]) for name, row in ports.items()]
+    return pd.DataFrame(rows, columns=["port", "peak_bytes", "p99_bytes", "marked", "drops",
+                                       *(f"bytes_p{level}" for level in range(8))])
+
+
 def parse_sent(text: str, device: str) -> tuple:
     """(bytes, packets) that a device has sent, from /proc/net/dev."""
     for line in text.splitlines():

@@ -31,6 +31,20 @@ class Network:
     switch_delay: str | None = None
     buffer: str | None = None
     ipv6: bool = False
+    ports: bool = False         # exact switch ports, which know their occupancy
+    shared: bool = False        # the buffer is of the whole switch
+    mark: int = 0               # bytes in a port above which ECN marks; 0: never
+
+
+# The clusters of Homa's papers, by what they had in common with any other: rates, MTU and the
+# round trip of 100 bytes on an idle network, 5 us (SIGCOMM 2018, simulated) and 15 us (ATC 2021,
+# measured, most of it software). All of that is delay here, as CPU time is free. DCTCP's mark and
+# the switch's buffer are those of the ATC paper's machines.
+SWITCH_16MB = {"buffer": "16000000", "ports": True, "shared": True, "mark": 70_000}
+STANDARD = {
+    "paper18": (16, Network("10g", 1500, "947ns", "250ns", **SWITCH_16MB)),
+    "paper21": (16, Network("25g", 3000, "3430ns", "500ns", **SWITCH_16MB)),
+}
 
 
 class Running:
@@ -83,7 +97,10 @@ class SimCluster:
         for option, value in (("--host-delay", net.host_delay), ("--buffer", net.buffer),
                               ("--switch-delay", net.switch_delay), ("--version", self.kernel)):
             command += [option, value] if value is not None else []
-        command += ["--ipv6"] if net.ipv6 else []
+        for option, wanted in (("--ipv6", net.ipv6), ("--ports", net.ports),
+                               ("--shared-buffer", net.shared)):
+            command += [option] if wanted else []
+        command += ["--mark", str(net.mark)] if net.mark else []
         command += [] if module else ["--no-module"]
         return [*command, "--", *words]
 
@@ -105,11 +122,19 @@ KINDS = {"sim": SimCluster}
 
 
 def parse_cluster(text: str) -> tuple:
-    """(class of the cluster, number of hosts) from `sim:8`."""
+    """(class of the cluster, number of hosts, network) from `sim:8`, `paper18`, `paper18:40`."""
     kind, _, count = text.partition(":")
+    if kind in STANDARD:
+        hosts, network = STANDARD[kind]
+        return SimCluster, parse_count(text, count or str(hosts)), network
     if kind not in KINDS:
         raise ClusterError(f"'{text}': a cluster is one of: "
-                           + " ".join(f"{k}:HOSTS" for k in KINDS), 2)
+                           + " ".join([*(f"{k}:HOSTS" for k in KINDS), *STANDARD]), 2)
+    return KINDS[kind], parse_count(text, count), Network()
+
+
+def parse_count(text: str, count: str) -> int:
+    """The number of hosts of the cluster that the user calls `text`."""
     if not count.isdigit() or not 2 <= int(count) <= MAX_HOSTS:
         raise ClusterError(f"'{text}': the number of hosts must be 2..{MAX_HOSTS}", 2)
-    return KINDS[kind], int(count)
+    return int(count)

@@ -13,9 +13,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt      # noqa: E402  (the backend has to be chosen first)
 
 STYLE = TOP / "perf" / "plot" / "style.mplstyle"
-COLORS = {"homa": ("#1f5fbf", "#8fb8ee"), "tcp": ("#1b8a3e", "#8fcf9f")}
+COLORS = {"homa": ("#1f5fbf", "#8fb8ee"), "tcp": ("#1b8a3e", "#8fcf9f"),
+          "dctcp": ("#b5651d", "#e8b98a")}
 OTHER = ("#7a4b1e", "#cfa982")
-LABELS = {"homa": "Homa", "tcp": "TCP"}
+LABELS = {"homa": "Homa", "tcp": "TCP", "dctcp": "DCTCP"}
 
 
 def label(protocol: str) -> str:

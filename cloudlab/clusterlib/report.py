@@ -99,22 +99,25 @@ def method(setup: dict) -> list:
     return [
         f"Load is bits on the wire over the link rate: preamble, Ethernet header, FCS, gap, IP "
         f"and transport headers included, requests and the echoed responses that leave a host, "
-        f"without pure control packets. Both protocols get the same payload, "
+        f"without pure control packets. All protocols get the same payload, "
         f"{setup['gbps']:.4g} Gb/s of requests a host, which makes a wire load of: {loads}.",
         "Arrivals are a Poisson process a host; sizes and servers are drawn from the seed, the "
-        "same for both protocols. The loop is open: nothing holds an arrival back. Latency counts "
-        "from the intended start of an RPC to the arrival of its whole response.",
+        "same for all protocols. The loop is open: nothing holds an arrival back. Latency counts "
+        "from the intended start of an RPC to the arrival of its whole response; an RPC without an "
+        "outcome counts with the age that it had when the run ended.",
         "Slowdown is latency over the unloaded round-trip time of the same size, measured in the "
         "same cluster one RPC at a time; at each size the baseline is that of the protocol that is "
-        "quicker there, for both.",
+        "quicker there, for all.",
         f"A percentile is value number floor(n p) of the sorted values. A P99 of fewer than "
         f"{MIN_P99} values is not shown. The shortest half is all messages of at most the median "
         f"size, so ties can make it a little more than half.",
-        f"TCP uses 4 client and 8 server ports a pair of hosts, TCP_NODELAY, and does not "
+        f"TCP and DCTCP use 4 client and 8 server ports a pair of hosts, TCP_NODELAY, and do not "
         f"slow-start after idle. MTU {setup['mtu']}, {rate_label(setup['link_bps'])} links, "
         f"measured in virtual time: CPU time is free, so these are latencies of the network and of "
         f"the protocol, not of a processor.",
-        "Goodput counts requests and responses of RPCs that ended while load was offered.",
+        "Goodput counts requests and responses of RPCs that ended while load was offered. What a "
+        "switch port held is counted in bytes of frames, each until its last bit has left; a "
+        "percentile of it is over time, not over frames.",
     ]
 
 

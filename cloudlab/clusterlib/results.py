@@ -7,6 +7,7 @@
     hist-PROTOCOL.json        what each host's cp_node said, with its histograms
     metrics-PROTOCOL.csv      host, source, metric, difference over the run
     queues-PROTOCOL.csv       a row a queueing discipline;  drops-PROTOCOL.csv: a row a port
+    ports-PROTOCOL.csv        a row a port of the switch: most and P99 of what it held, bytes sent
     buckets-PROTOCOL.csv      slowdown and latency by message size
     traces/PROTOCOL-hI.tt     timetrace of each host
     summary.json summary.txt  the figures;  report.html and *.png: the pictures
@@ -30,7 +31,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .counters import host_deltas, port_drops, queue_deltas
+from .counters import host_deltas, port_drops, port_table, queue_deltas
 from .errors import ClusterError
 from .nodes import TOP
 
@@ -49,6 +50,7 @@ class ProtocolResult:
     metrics: pd.DataFrame
     queues: pd.DataFrame
     drops: pd.DataFrame
+    ports: pd.DataFrame
     job: Path
     seconds: float = 0.0            # real time that the job took
     summary: dict = field(default_factory=dict)
@@ -128,7 +130,7 @@ def collect(name: str, job: Path, hosts: int, seconds: float) -> ProtocolResult:
     unloaded["rtt_ns"] = unloaded.done_ns - unloaded.sent_ns
     queues = queue_deltas(job, hosts)
     return ProtocolResult(name, rpcs, unloaded, nodes, host_deltas(job, hosts), queues,
-                          port_drops(job, hosts, queues), job, seconds)
+                          port_drops(job, hosts, queues), port_table(job), job, seconds)
 
 
 def save(result: ProtocolResult, folder: Path) -> None:
@@ -136,7 +138,7 @@ def save(result: ProtocolResult, folder: Path) -> None:
     name = result.name
     for stem, table in (("rpcs", result.rpcs), ("unloaded", result.unloaded),
                         ("metrics", result.metrics), ("queues", result.queues),
-                        ("drops", result.drops), ("buckets", result.buckets)):
+                        ("drops", result.drops), ("ports", result.ports), ("buckets", result.buckets)):
         table.to_csv(folder / f"{stem}-{name}.csv", index=False, float_format="%.3f")
     (folder / f"hist-{name}.json").write_text(json.dumps(result.nodes, indent=1) + "\n")
     (folder / "traces").mkdir(exist_ok=True)

@@ -25,7 +25,8 @@ class Ports:
     port_threads: int
 
 
-PORTS = {"homa": Ports(3, 3, 3, 3), "tcp": Ports(4, 1, 8, 1)}
+PORTS = {"homa": Ports(3, 3, 3, 3), "tcp": Ports(4, 1, 8, 1),
+         "dctcp": Ports(4, 1, 8, 1)}
 
 
 @dataclass(frozen=True)
@@ -174,30 +175,51 @@ def prepare(cluster, protocols: list, folder: Path) -> None:
         raise ClusterError("the cluster does not start:\n    " + "\n    ".join(tail))
 
 
-def run_protocols(cluster, protocols: list, load: Load, folder: Path, jobs: int = 0,
-                  timeout: float = 3600) -> dict:
-    """Run the same load with each protocol, `jobs` at a time; protocol -> (job folder, seconds)."""
-    jobs = jobs or min(len(protocols), os.cpu_count() or 1)
-    paths = {p: folder / p for p in protocols}
-    for protocol, path in paths.items():
-        write_job(cluster, protocol, load, path)
-    waiting, active, spent, progress = list(protocols), {}, {}, Progress()
+@dataclass(frozen=True)
+class Task:
+    """One protocol under one load."""
+
+    cluster: object
+    protocol: str
+    load: Load
+
+
+def _show(progress: Progress, paths: dict, spent: dict) -> None:
+    states = {n: ("done", 1.0) if n in spent else job_progress(p) for n, p in paths.items()}
+    shown = {n: t for n, (t, _) in states.items() if t != "boot"} if len(states) > 4 else \
+        {n: t for n, (t, _) in states.items()}
+    progress.show(", ".join(f"{n} {t}" for n, t in shown.items()),
+                  sum(f for _, f in states.values()) / len(states))
+
+
+def run_tasks(tasks: dict, folder: Path, jobs: int = 0, timeout: float = 36000) -> dict:
+    """Run named tasks, `jobs` at a time; name -> (job folder, seconds)."""
+    jobs = jobs or min(len(tasks), os.cpu_count() or 1)
+    paths = {name: folder / name for name in tasks}
+    for name, task in tasks.items():
+        write_job(task.cluster, task.protocol, task.load, paths[name])
+    waiting, active, spent, progress = list(tasks), {}, {}, Progress()
     try:
         while waiting or active:
             while waiting and len(active) < jobs:
-                p = waiting.pop(0)
-                active[p] = (cluster.start(paths[p], p == "homa", timeout), time.monotonic())
-            for p in [p for p, (run, _) in active.items() if run.poll() is not None]:
-                run, begin = active.pop(p)
-                _check(p, run, paths[p])
-                spent[p] = time.monotonic() - begin
-            states = {p: ("done", 1.0) if p in spent else job_progress(paths[p]) for p in paths}
-            progress.show(", ".join(f"{p} {t}" for p, (t, _) in states.items()),
-                          sum(f for _, f in states.values()) / len(states))
+                name, begin = waiting.pop(0), time.monotonic()
+                task = tasks[name]
+                active[name] = (task.cluster.start(paths[name], task.protocol == "homa", timeout),
+                                begin)
+            for name in [n for n, (run, _) in active.items() if run.poll() is not None]:
+                run, begin = active.pop(name)
+                _check(name, run, paths[name])
+                spent[name] = time.monotonic() - begin
+            _show(progress, paths, spent)
             time.sleep(0.1)
     finally:
         for run, _ in active.values():
             run.stop()
         progress.clear()
-    return {p: (paths[p], spent[p]) for p in protocols}
+    return {name: (paths[name], spent[name]) for name in tasks}
+
+
+def run_protocols(cluster, protocols: list, load: Load, folder: Path, jobs: int = 0) -> dict:
+    """Run the same load with each protocol; protocol -> (job folder, seconds)."""
+    return run_tasks({p: Task(cluster, p, load) for p in protocols}, folder, jobs)
 

@@ -39,8 +39,11 @@ def common_baseline(unloaded: dict) -> pd.Series:
 
 
 def add_latency(rpcs: pd.DataFrame, baseline: pd.Series) -> pd.DataFrame:
-    """Finished RPCs with columns us (from the intended time), actual_us and slowdown."""
-    done = rpcs[rpcs.status == "ok"].copy()
+    """RPCs that did not fail with columns us (from the intended time), actual_us and slowdown.
+
+    One that had no outcome when the run ended counts with the age that it had then.
+    """
+    done = rpcs[rpcs.status.isin(["ok", "unfinished"])].copy()
     done["us"] = (done.done_ns - done.intended_ns) / 1e3
     done["actual_us"] = (done.done_ns - done.sent_ns) / 1e3
     sizes = baseline.index.to_numpy(dtype=float)

@@ -4,6 +4,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 
 from .counters import total, uplink_load
 from .results import ProtocolResult
@@ -11,20 +12,39 @@ from .stats import add_latency, bucket_edges, by_bucket, common_baseline, group_
 from .units import size_label
 
 # What a protocol calls the same event.
-RESENT = {"homa": "resent_packets", "tcp": "Tcp.RetransSegs"}
-ASKED = {"homa": "packets_sent_RESEND", "tcp": None}
-TIMEOUTS = {"homa": "rpc_timeouts", "tcp": "TcpExt.TCPTimeouts"}
+TCP = {"resent": "Tcp.RetransSegs", "timeouts": "TcpExt.TCPTimeouts", "asked": None,
+       "grants": None}
+EVENTS = {"homa": {"resent": "resent_packets", "timeouts": "rpc_timeouts",
+                   "asked": "packets_sent_RESEND", "grants": "packets_sent_GRANT"},
+          "tcp": TCP, "dctcp": TCP}
+OTHERS = ("tcp", "dctcp")       # what Homa is compared with
+LARGE = 100_000
 GROUPS = {"shortest_half": 0.5, "shortest_tenth": 0.1, "all": 1.0}
+
+
+def _port_summary(ports: pd.DataFrame) -> dict | None:
+    """What the switch's ports held and sent; None where they cannot tell."""
+    if ports.empty:
+        return None
+    sent = [int(ports[f"bytes_p{level}"].sum()) for level in range(8)]
+    return {"peak_bytes": int(ports.peak_bytes.max()), "p99_bytes": int(ports.p99_bytes.max()),
+            "mean_p99_bytes": float(ports.p99_bytes.mean()), "marked": int(ports.marked.sum()),
+            "drops": int(ports.drops.sum()),
+            "share_by_priority": [round(n / max(sum(sent), 1), 4) for n in sent]}
 
 
 def _protocol_summary(result: ProtocolResult, done, cuts: dict, setup: dict) -> dict:
     """The row of one protocol; `setup` has hosts, link_bps, seconds and the offered wire load."""
-    bits = 8 * (done["size"] + done.resp_size)
-    in_time = done.done_ns <= setup["seconds"] * 1e9
+    ended = done[done.status == "ok"]
+    bits = 8 * (ended["size"] + ended.resp_size)
+    in_time = ended.done_ns <= setup["seconds"] * 1e9
     per_host = setup["hosts"] * setup["seconds"] * 1e9
-    drops, asked = result.drops, ASKED[result.name]
+    drops = result.drops
+    events = {what: name and total(result.metrics, name)
+              for what, name in EVENTS[result.name].items()}
     return {
-        "rpcs": result.node_total("started"), "done": len(done),
+        "rpcs": result.node_total("started"), "done": len(ended),
+        "unsent": result.node_total("unsent"),
         "failed": result.node_total("failed"), "lost": result.node_total("lost"),
         "repeated": result.node_total("executed_more_than_once"),
         "bad_content": result.node_total("bad_content"),
@@ -32,21 +52,22 @@ def _protocol_summary(result: ProtocolResult, done, cuts: dict, setup: dict) -> 
         "offered_wire_load": setup["wire_load"][result.name],
         "measured_wire_load": uplink_load(result.job, setup["hosts"], setup["link_bps"],
                                           setup["seconds"]),
-        "last_reply_ms": float(done.done_ns.max() / 1e6) if len(done) else math.nan,
-        "timeouts": total(result.metrics, TIMEOUTS[result.name]),
-        "resent_packets": total(result.metrics, RESENT[result.name]),
-        "resend_requests": asked and total(result.metrics, asked),
+        "last_reply_ms": float(ended.done_ns.max() / 1e6) if len(ended) else math.nan,
+        "timeouts": events["timeouts"], "resent_packets": events["resent"],
+        "resend_requests": events["asked"], "grants": events["grants"],
         "port_drops": int(drops.queue_drops.sum() + drops.device_drops.sum()),
         "real_seconds": round(result.seconds, 1),
+        "large_mean_slowdown": float(done[done["size"] > LARGE].slowdown.mean()),
+        "ports": _port_summary(result.ports),
         **{name: group_summary(done, cut) for name, cut in cuts.items()},
     }
 
 
-def ratio(summaries: dict, group: str, key: str) -> float:
-    """How many times TCP's value is Homa's; NaN unless both were measured."""
-    if not {"homa", "tcp"} <= set(summaries):
+def ratio(summaries: dict, other: str, group: str, key: str) -> float:
+    """How many times the other protocol's value is Homa's; NaN unless both were measured."""
+    if not {"homa", other} <= set(summaries):
         return math.nan
-    low, high = summaries["homa"][group][key], summaries["tcp"][group][key]
+    low, high = summaries["homa"][group][key], summaries[other][group][key]
     return high / low if low > 0 else math.nan
 
 
@@ -65,8 +86,9 @@ def summarize(results: list, setup: dict) -> dict:
     return {
         "version": 1, "setup": setup, "protocols": summaries,
         "same_arrivals": same_arrivals(results),
-        "homa_times_better": {g: {k: ratio(summaries, g, f"{k}_us") for k in ("p50", "p99")}
-                              for g in GROUPS},
+        "homa_times_better": {other: {g: {k: ratio(summaries, other, g, f"{k}_us")
+                                          for k in ("p50", "p99")} for g in GROUPS}
+                              for other in OTHERS},
         "done": done, "sizes": sizes, "cuts": cuts, "baseline": baseline,
     }
 
@@ -87,6 +109,8 @@ def failures(summary: dict) -> list:
                           ("bad_content", "messages had wrong content")):
             if row[key]:
                 wrong.append(f"{name}: {row[key]} {text}")
+        if row["unsent"]:
+            wrong.append(f"{name}: {row['unsent']} arrivals were held back: raise --client-max")
         if row["done"] != row["rpcs"] and not (row["failed"] or row["lost"]):
             wrong.append(f"{name}: {row['done']} of {row['rpcs']} RPCs are accounted for")
     if not summary["same_arrivals"]:
@@ -111,6 +135,25 @@ def _group_rows(title: str, group: str, rows: list) -> list:
             ("  P99 slowdown", [_number(r[group]["p99_slowdown"], 2) for r in rows])]
 
 
+def _port_rows(rows: list) -> list:
+    """What the switch's ports tell, if they can."""
+    ports = [row["ports"] for row in rows]
+    if not all(ports):
+        return []
+    table = [("Grants sent for each RPC", [_number(r["grants"] and r["grants"] / r["rpcs"], 2)
+                                           for r in rows])]
+    for text, key in (("Switch port, most bytes held, kB", "peak_bytes"),
+                      ("  P99 in time, worst port, kB", "p99_bytes"),
+                      ("  P99 in time, mean of ports, kB", "mean_p99_bytes")):
+        table.append((text, [_number(p[key] / 1e3) for p in ports]))
+    table.append(("Frames marked (ECN)", [_number(p["marked"]) for p in ports]))
+    for level in reversed(range(8)):
+        shares = [p["share_by_priority"][level] for p in ports]
+        if any(shares):
+            table.append((f"Bytes at priority {level}, %", [_number(100 * s) for s in shares]))
+    return table
+
+
 def table_rows(summary: dict) -> list:
     """(what, [text for each protocol]) of the summary table."""
     rows = list(summary["protocols"].values())
@@ -131,7 +174,9 @@ def table_rows(summary: dict) -> list:
                       ("Packets dropped at ports", "port_drops")):
         table.append((text, [_number(r[key]) for r in rows]))
     table.append(("Last reply, ms after the start", [_number(r["last_reply_ms"]) for r in rows]))
-    return table
+    table.append((f"Mean slowdown above {size_label(LARGE)}B",
+                  [_number(r["large_mean_slowdown"], 2) for r in rows]))
+    return table + _port_rows(rows)
 
 
 def compared(times: float) -> str:
@@ -144,7 +189,7 @@ def compared(times: float) -> str:
 
 def verdict(summary: dict) -> str:
     """The line that people read first; empty unless Homa and TCP were both measured."""
-    best = summary["homa_times_better"]["shortest_half"]
+    best = summary["homa_times_better"]["tcp"]["shortest_half"]
     if not math.isfinite(best["p99"]):
         return ""
     return (f"Homa's P99 for the shortest half of the messages is {compared(best['p99'])}; "

@@ -34,6 +34,7 @@ class Framing:
 FRAMINGS = {
     "homa": Framing("homa", 56, 0),
     "tcp": Framing("tcp", 32, 4),
+    "dctcp": Framing("dctcp", 32, 4),
 }
 
 

@@ -116,9 +116,11 @@ def test_units():
 
 
 def test_clusters():
-    kind, hosts = parse_cluster("sim:8")
-    assert kind is SimCluster and hosts == 8
-    for bad in ("sim", "sim:1", "sim:x", "moon:8", "sim:65"):
+    assert parse_cluster("sim:8") == (SimCluster, 8, Network())
+    kind, hosts, network = parse_cluster("paper21")
+    assert kind is SimCluster and (hosts, network.link, network.mtu) == (16, "25g", 3000)
+    assert parse_cluster("paper18:40")[1] == 40
+    for bad in ("sim", "sim:1", "sim:x", "moon:8", "sim:65", "paper18:1"):
         with pytest.raises(ClusterError):
             parse_cluster(bad)
 
@@ -157,7 +159,7 @@ def test_benches_are_found():
 
 
 @pytest.mark.parametrize("words, said", [
-    (["--load", "1.5"], "--load must be"), (["--cluster", "moon:8"], "a cluster is one of"),
+    (["--load", "1.6"], "--load must be"), (["--cluster", "moon:8"], "a cluster is one of"),
     (["-w", "w9"], "unknown workload"), (["--protocols", "udp"], "unknown protocol"),
     (["--link", "fast"], "not a link rate"), (["--mtu", "10"], "--mtu must be"),
 ])

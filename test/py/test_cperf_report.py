@@ -32,7 +32,7 @@ def test_summary_compares_the_protocols(tmp_path):
     assert homa["shortest_half"]["up_to"] == tcp["shortest_half"]["up_to"] == 1500
     assert homa["all"]["n"] == HOSTS * 2000
     assert 1.3 < homa["all"]["p50_slowdown"] < tcp["all"]["p50_slowdown"]
-    assert s["homa_times_better"]["shortest_half"]["p99"] > 5
+    assert s["homa_times_better"]["tcp"]["shortest_half"]["p99"] > 5
     assert s["same_arrivals"] and summary.failures(s) == []
     assert "times better" in summary.verdict(s)
 
@@ -58,6 +58,42 @@ def test_drops_are_found_in_leaves_and_devices(tmp_path):
     assert s["protocols"]["tcp"]["port_drops"] == 0
 
 
+PORTS = """\
+p1 settings rate 25000000000 delay 2000 buffer 9 mark 7 shared 0 host 0
+p1 total ps 1000 peak 3000 held 0 marked 5
+p1 class 0 packets 1 bytes 300 drops 2
+p1 class 7 packets 2 bytes 100 drops 1
+p1 occupancy upto 0 ps 985
+p1 occupancy upto 1024 ps 10
+p1 occupancy upto 3008 ps 5
+p2 total ps 1000 peak 0 held 0 marked 0
+p2 occupancy upto 0 ps 1000
+"""
+
+
+def test_ports_tell_what_they_held(tmp_path):
+    measured = measure(tmp_path)
+    (measured[0].job / "sw.ports.sent").write_text(PORTS)
+    table = counters.port_table(measured[0].job)
+    assert table.p99_bytes.tolist() == [1024, 0] and table.drops.tolist() == [3, 0]
+    measured[0].ports = table
+    ports = summary.summarize(measured, SETUP)["protocols"]["homa"]["ports"]
+    assert ports["peak_bytes"] == 3000 and ports["marked"] == 5
+    assert ports["share_by_priority"] == [0.75, 0, 0, 0, 0, 0, 0, 0.25]
+    assert measured[1].summary["ports"] is None
+
+
+def test_unfinished_rpcs_count_with_their_age(tmp_path):
+    job = make_job(tmp_path / "homa", "homa", slow=0.1)
+    rows = (job / "h1.rpcs.csv").read_text().splitlines()
+    late = rows[1].split(",")
+    late[6:] = [str(int(late[4]) + 10**9), "unfinished"]
+    (job / "h1.rpcs.csv").write_text("\n".join([rows[0], ",".join(late), *rows[2:]]) + "\n")
+    s = summary.summarize([results.collect("homa", job, HOSTS, 1.0)], SETUP)
+    assert s["done"]["homa"].us.max() == 1e6
+    assert s["protocols"]["homa"]["done"] == HOSTS * 2000 - 1
+
+
 def test_lost_rpcs_are_failures(tmp_path):
     s = summary.summarize(measure(tmp_path, lost=2), SETUP)
     assert any("6 RPCs were lost" in text for text in summary.failures(s))
@@ -77,7 +113,7 @@ def test_report_is_self_contained_and_csv_repeats(tmp_path):
         assert "src=\"http" not in html and "href=\"http" not in html
         assert report.NO_TRACE in html
         made.append({p.name: p.read_bytes() for p in sorted(folder.glob("*.csv"))})
-    assert len(made[0]) == 12 and made[0] == made[1]
+    assert len(made[0]) == 14 and made[0] == made[1]
     ids = pd.read_csv(tmp_path / "a/out/rpcs-homa.csv", dtype=str).rpc_id
     assert len(ids) == len(set(ids)) == HOSTS * 2000 and ids.iloc[-1] == str((3 << 62) + 3998)
 

@@ -35,7 +35,7 @@ def runs(tmp_path_factory) -> list:
 
 def test_the_same_run_twice_gives_the_same_csv_files(runs: list) -> None:
     first, second = ({p.name: p.read_bytes() for p in f.glob("*.csv")} for f in runs)
-    assert len(first) == 12 and first.keys() == second.keys()
+    assert len(first) == 14 and first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
 
 

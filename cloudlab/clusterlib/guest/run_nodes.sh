@@ -23,7 +23,8 @@ HOSTS=0 PROTOCOL='' CP_NODE='' SEND_US=0 DRAIN_US=0 TRACE_US=0 STEPS=20
 touch /run/cperf/cp_node
 mount --bind "$CP_NODE" /run/cperf/cp_node || exit 1
 BAD_RUN=3 # cp_node's exit code if RPCs failed; its counts tell more
-declare -a pid to trace
+declare -a pid=() to=() trace=()
+switch=0 # a process in the switch's namespace, by which its files are found
 
 fail() {
 	echo "run_nodes: $*" >&2
@@ -72,6 +73,8 @@ start_nodes() {
 		exec {fd}>"/run/cperf/h$i"
 		to[i]=$fd
 	done
+	ip netns exec sw sleep 1000000 9<&- &
+	switch=$!
 	nap_us 20000
 	for ((i = 1; i <= HOSTS; i++)); do
 		cat "$job/h$i.server" >&"${to[i]}"
@@ -171,14 +174,15 @@ run_unloaded() {
 }
 
 run_load() {
-	local i step
+	local i step lines
 	align
-	local start=$((now + 500000))
+	local start=$((now + 1000000))
 	for ((i = 1; i <= HOSTS; i++)); do
 		order "$i" client $start
 	done
-	sleep_until_us $((start - 1000))
+	sleep_until_us $((start - 100000))
 	snapshot before
+	[[ -e /proc/$switch/net/sch_port ]] && echo reset >"/proc/$switch/net/sch_port"
 	for ((step = 1; step <= STEPS; step++)); do
 		if ((TRACE_US > SEND_US * (step - 1) / STEPS && TRACE_US <= SEND_US * step / STEPS)); then
 			sleep_until_us $((start + TRACE_US))
@@ -188,6 +192,9 @@ run_load() {
 		echo "load $step $STEPS" >"$job/progress"
 	done
 	devices sent
+	[[ -e /proc/$switch/net/sch_port ]] &&
+		mapfile -t lines <"/proc/$switch/net/sch_port" &&
+		printf '%s\n' "${lines[@]}" >"$job/sw.ports.sent"
 	echo "drain 0" >"$job/progress"
 	wait_for h@.json $((DRAIN_US + 5000000)) "$HOSTS"
 	snapshot after
@@ -196,6 +203,7 @@ run_load() {
 
 stop_nodes() {
 	local i fd rc
+	kill "$switch"
 	for ((i = 1; i <= HOSTS; i++)); do
 		echo exit >&"${to[i]}"
 		fd=${to[i]}
