@@ -430,7 +430,9 @@ static enum homa_drop unknown_known(struct homa_rx *rx, struct homa_rpc *rpc)
 		return HOMA_DROP_STATE;
 	tt_event(rx->hn, RPC_RESTART, rx_trace_id(rx), rx_trace_peer(rx));
 	homa_metric_inc(rx->hn, rpc_restarts);
-	homa_msgout_resend(rpc, 0, rpc->out.next, homa_prio_unsched(rpc),
+
+	/* As for any RESEND; the network may let nothing else pass. */
+	homa_msgout_resend(rpc, 0, rpc->out.next, homa_prio_highest(rx->hn),
 			   &rx->txq);
 	return HOMA_CONSUMED;
 }
