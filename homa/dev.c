@@ -63,6 +63,7 @@ static struct homa_dev *dev_alloc(struct homa_net *hn, struct net_device *ndev)
 	dev->hn = hn;
 	dev->ndev = ndev;
 	INIT_LIST_HEAD(&dev->dead_links);
+	homa_grant_init(&dev->grants, hn);
 	refcount_set(&dev->refs, 2);	/* the table's, the caller's */
 	return dev;
 }
@@ -179,8 +180,10 @@ static void devs_reap(struct homa_net *hn)
 			list_move(&dev->dead_links, &unused);
 	}
 	spin_unlock_bh(&hn->devs.lock);
-	list_for_each_entry_safe(dev, next, &unused, dead_links)
+	list_for_each_entry_safe(dev, next, &unused, dead_links) {
+		homa_grant_exit(&dev->grants);
 		kfree_rcu(dev, rcu);
+	}
 }
 
 static void devs_reaper(struct work_struct *work)

@@ -3,6 +3,7 @@
 #ifndef _HOMA_DEV_H
 #define _HOMA_DEV_H
 
+#include "grant.h"
 #include "net.h"
 
 struct net_device;
@@ -25,6 +26,7 @@ struct net_device;
  * Any time:
  * @mbps: speed of the link as the driver says, 10^6 bit/s; 0: not known.
  *	See homa_dev_mbps().
+ * @grants: what others may send here
  */
 struct homa_dev {
 	struct homa_net *hn;
@@ -37,6 +39,7 @@ struct homa_dev {
 	bool gone;
 
 	int mbps;
+	struct homa_grants grants ____cacheline_aligned_in_smp;
 };
 
 void homa_devs_net_init(struct homa_net *hn);

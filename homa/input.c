@@ -21,6 +21,7 @@
 #include <net/route.h>
 #include <net/xfrm.h>
 
+#include "dev.h"
 #include "drop.h"
 #include "grant.h"
 #include "icmp.h"
@@ -204,6 +205,20 @@ static u8 rx_level(const struct sk_buff *skb)
 	return ipv6_get_dsfield(ipv6_hdr(skb)) >> 5;
 }
 
+/* Finds out who schedules a message; tried again if there was no memory. */
+static void data_start_grants(struct homa_rx *rx, struct homa_rpc *rpc)
+{
+	struct homa_dev *dev;
+
+	if (!rpc->in.scheduled || rpc->grant.dev)
+		return;
+	dev = homa_dev_get(rx->hn, rx->skb->dev);
+	if (!dev)
+		return;
+	homa_grant_start(rpc, dev);
+	homa_dev_put(dev);
+}
+
 /* Takes in each segment as a packet of its own. */
 static enum homa_drop data_add_segments(struct homa_rx *rx,
 					struct homa_rpc *rpc, u32 stride)
@@ -259,6 +274,7 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 	if (ntohl(h->message_length) != rpc->in.length)
 		return HOMA_DROP_LENGTH;
 	data_check_cutoffs(rx, rpc, h->cutoff_version);
+	data_start_grants(rx, rpc);
 	drop = stride ? data_add_segments(rx, rpc, stride) :
 			data_add_whole(rx, rpc);
 	if (drop != HOMA_DROP_LIMIT)	/* or it would never time out */

@@ -185,6 +185,7 @@ struct homa_net;
 	M(resend_overflows, "RESENDs dropped: too many for one message") \
 	M(need_acks_abandoned, "Server RPCs ended: NEED_ACK never answered") \
 	M(tombstone_evictions, "Executed requests forgotten early: too many") \
+	M(grant_stalls, "Messages set aside: grants were not used") \
 	M(rpc_restarts, "Requests sent again because of RPC_UNKNOWN") \
 	M(cutoff_changes, "Unscheduled cutoffs that were computed anew") \
 	M(reply_limits, "Packets for no RPC not answered: too many") \

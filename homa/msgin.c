@@ -510,6 +510,7 @@ static struct homa_rpc *first_buf_waiter(struct homa_sock *hsk)
  */
 void homa_msgin_serve_waiters(struct homa_sock *hsk)
 {
+	struct homa_grant_batch grants = {};
 	struct sk_buff_head txq;
 	struct homa_rpc *rpc;
 	bool served = true;
@@ -520,7 +521,8 @@ void homa_msgin_serve_waiters(struct homa_sock *hsk)
 		rpc = first_buf_waiter(hsk);
 		if (!rpc)
 			break;
-		spin_lock_bh(&rpc->lock);
+		local_bh_disable();
+		spin_lock(&rpc->lock);
 		if (rpc->state == HOMA_INCOMING && !rpc->in.has_bpages)
 			served = msgin_reserve(rpc);
 		if (rpc->in.has_bpages) {
@@ -530,9 +532,12 @@ void homa_msgin_serve_waiters(struct homa_sock *hsk)
 			homa_output_resend(rpc, 0, HOMA_RESEND_ALL,
 					   max(homa_prio_highest(rpc->hn), 1) - 1,
 					   &txq);
+			homa_grant_update(rpc, &grants);
 		}
-		spin_unlock_bh(&rpc->lock);
+		spin_unlock(&rpc->lock);
 		homa_output_flush(&txq);
+		homa_grant_flush(&grants);
+		local_bh_enable();
 		homa_rpc_put(rpc);
 	}
 }

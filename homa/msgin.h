@@ -53,8 +53,8 @@ static inline struct homa_rx_cb *homa_rx_cb(struct sk_buff *skb)
  * @length: bytes in the message, or -1: nothing has arrived
  * @left: bytes that have not arrived
  * @end: all bytes before this one have arrived, but for the gaps
- * @granted: bytes that the sender may send; under homa_grants.lock while the
- *	message is in homa_grants.tree
+ * @granted: bytes that the sender may send; under homa_grants.lock while
+ *	homa_grantee.dev is set
  * @unsched: bytes that the sender sends without grants
  * @scheduled: the message has needed grants; constant once it has begun
  * @level: lowest priority that packets on their way may have, as in IP headers

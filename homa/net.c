@@ -3,7 +3,6 @@
 #include <kunit/visibility.h>
 
 #include "dev.h"
-#include "grant.h"
 #include "net.h"
 #include "pacer.h"
 #include "peer.h"
@@ -29,7 +28,6 @@ static int homa_queues_net_init(struct homa_net *hn)
 {
 	homa_ports_net_init(hn);
 	homa_devs_net_init(hn);
-	homa_grant_net_init(hn);
 	homa_pacer_net_init(hn);
 	return 0;
 }
@@ -37,7 +35,6 @@ static int homa_queues_net_init(struct homa_net *hn)
 static void homa_queues_net_exit(struct homa_net *hn)
 {
 	homa_pacer_net_exit(hn);
-	homa_grant_net_exit(hn);
 	homa_devs_net_exit(hn);
 }
 

@@ -64,7 +64,7 @@
  *  2  hsk->lock           a socket's lists of RPCs, ready RPCs   3 (not ports)
  *                         and waiters for buffers, shutdown
  *  3  rcvbuf->lock        owners of bpages, free list            leaf
- *     hn->grant.lock      messages that need grants              leaf
+ *     grants->lock        messages that need grants              leaf
  *     hn->pacer.lock      messages that wait for the device      leaf
  *     hn->peers.lock      list of peers                          leaf
  *     hn->devs.lock       devices: table, dead ones              leaf
@@ -103,23 +103,6 @@ struct homa_peers {
 	spinlock_t lock;
 	struct list_head lru;
 	int count;
-};
-
-/**
- * struct homa_grants - incoming messages that need grants, see grant.c
- * @lock: protects the rest, and homa_msgin.granted of messages in @tree
- * @tree: struct homa_rpc by bytes that have not arrived, fewest first
- * @count: number of messages in @tree
- * @incoming: bytes that may be on their way: granted but not received, of all
- *	messages that have needed grants
- * @tasklet: grants to those who move up when a message leaves without traffic
- */
-struct homa_grants {
-	spinlock_t lock;
-	struct rb_root_cached tree;
-	int count;
-	s64 incoming;
-	struct tasklet_struct tasklet;
 };
 
 /**
@@ -229,7 +212,6 @@ struct homa_prio {
  * @ports: sockets
  * @peers: other hosts
  * @devs: network devices
- * @grants: what others may send
  * @pacer: what we may send
  * @tombs: requests that were executed
  * @prio: sizes of incoming messages
@@ -254,7 +236,6 @@ struct homa_net {
 	struct homa_ports ports;
 	struct homa_peers peers;
 	struct homa_devs devs;
-	struct homa_grants grants ____cacheline_aligned_in_smp;
 	struct homa_pacer pacer ____cacheline_aligned_in_smp;
 	struct homa_tombs tombs ____cacheline_aligned_in_smp;
 	struct homa_prio prio ____cacheline_aligned_in_smp;

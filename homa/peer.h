@@ -6,6 +6,7 @@
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
 
+#include "grant.h"
 #include "net.h"
 #include "wire.h"
 
@@ -37,6 +38,7 @@ struct homa_peer_key {
  * @cutoff_version: version of @cutoffs, 0 until CUTOFFS arrived
  * @num_acks: number of valid entries in @acks
  * @acks: RPCs that this host, as a client, is done with
+ * @grant: its messages in grant.c; locks: see there
  */
 struct homa_peer {
 	struct rhash_head hash;
@@ -56,6 +58,7 @@ struct homa_peer {
 	__be16 cutoff_version;
 	int num_acks;
 	struct homa_ack acks[HOMA_MAX_ACKS];
+	struct homa_grant_peer grant;
 };
 
 int homa_peers_net_init(struct homa_net *hn);

@@ -111,7 +111,6 @@ struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 	INIT_LIST_HEAD(&rpc->sock_links);
 	INIT_LIST_HEAD(&rpc->ready_links);
 	INIT_LIST_HEAD(&rpc->buf_links);
-	RB_CLEAR_NODE(&rpc->grant_node);
 	RB_CLEAR_NODE(&rpc->pacer_node);
 	sock_hold(homa_sock_sk(hsk));
 	return rpc;

@@ -7,6 +7,7 @@
 #include <linux/wait.h>
 #include <net/ipv6.h>
 
+#include "grant.h"
 #include "msgin.h"
 #include "msgout.h"
 #include "peer.h"
@@ -91,10 +92,9 @@ struct homa_rpc_key {
  * @ready_links: in homa_sock.ready, or empty
  * @buf_links: in homa_sock.buf_waiters, or empty
  *
- * Under the lock of grants or pacer:
- * @grant_node: in homa_grants.tree, or cleared
- * @grant_left: sort key there: bytes that had not arrived
- * @grant_incoming: its share of homa_grants.incoming
+ * @grant: the incoming message in grant.c; locks: see there
+ *
+ * Under the lock of the pacer:
  * @pacer_node: in homa_pacer.tree, or cleared
  * @pacer_left: sort key there: bytes that were left to send
  */
@@ -137,9 +137,7 @@ struct homa_rpc {
 	struct list_head ready_links;
 	struct list_head buf_links;
 
-	struct rb_node grant_node;
-	u32 grant_left;
-	u32 grant_incoming;
+	struct homa_grantee grant;
 	struct rb_node pacer_node;
 	u32 pacer_left;
 };

@@ -49,6 +49,8 @@ struct homa_sysctls {
 	int window;		  /* bytes granted ahead; 0: dynamic */
 	int max_incoming;	  /* bytes granted and not received, all RPCs */
 	int max_overcommit;	  /* messages that are granted to at a time */
+	int grant_fifo_fraction;  /* thousandths of grants, for the oldest */
+	int fifo_grant_increment; /* bytes that it gets at a time; 0: none */
 	int max_grantable_rpcs;	  /* statistic: most RPCs waiting for grants */
 	int verify_checksum;	  /* ours: drop DATA whose checksum is wrong */
 	int accept_freeze;	  /* ours: a FREEZE packet freezes the timetrace */
@@ -69,9 +71,7 @@ struct homa_sysctls {
 	int max_replies;	  /* ours: in a millisecond, if no RPC is known */
 	int max_resends;	  /* ours: RESENDs to a peer in a millisecond */
 
-	/* Kept for scripts: grants in FIFO order, pacing, qdisc. */
-	int fifo_grant_increment;
-	int grant_fifo_fraction;
+	/* Kept for scripts: pacing, qdisc. */
 	int homa_share;
 	int max_link_usage;
 	int max_nic_est_backlog_usecs;

@@ -277,6 +277,7 @@ static void timer_silence(struct homa_rpc *rpc, u64 now,
 		timer_timed_out(rpc);
 		return;
 	} else if (silence >= resend) {
+		homa_grant_silent(rpc);
 		timer_ask(rpc, now, txq);
 	}
 	timer_arm(rpc, now);

@@ -52,6 +52,7 @@ TT_EVENT(GRANT_SENT, "GRANT to IP, id %u offset %u prio %u increment %u")
 TT_EVENT(GRANT_RCVD, "GRANT accepted, id %u offset %u prio %u increment %u")
 TT_EVENT(GRANT_CHECK_START, "grant check starting, id %u incoming %u")
 TT_EVENT(GRANT_CHECK_DONE, "grant check finished, grants %u incoming %u")
+TT_EVENT(GRANT_STALLED, "grants not used, id %u peer 0x%x outstanding %u")
 TT_EVENT(GRANT_FIFO, "FIFO grant, id %u offset %u")
 
 /* Recovery */

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 /* homa/grant.c: who gets grants, for how much, and when. */
 
+#include "dev.h"
 #include "host.h"
 
 #define MAX_MESSAGES 20
+#define MAX_SENDERS 6
+
+/* The device of a case, and what is tested. */
+static struct homa_dev *device;
+static struct homa_grants *grants;
 
 /* Bytes of a message that have arrived. */
 static u32 received(const struct homa_rpc *rpc)
@@ -33,28 +39,51 @@ static void remove(struct homa_rpc *rpc)
 	spin_unlock_bh(&rpc->lock);
 }
 
-/* A message of which nothing has arrived or been granted. Later ones are
+static struct homa_peer *sender(struct kunit *test)
+{
+	struct homa_peer *peer = kunit_kzalloc(test, sizeof(*peer), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, peer);
+	spin_lock_init(&peer->lock);
+	return peer;
+}
+
+/* A message of which nothing has arrived. Those with larger numbers are
  * younger.
  */
-static struct homa_rpc *message(struct kunit *test, u64 number, u32 length)
+static struct homa_rpc *message_of(struct kunit *test, struct homa_peer *peer,
+				   u64 number, u32 length, u32 unscheduled)
 {
 	struct homa_rpc *rpc = host_rpc(test, 2 * number);
 
+	rpc->peer = peer;
 	rpc->in.length = length;
 	rpc->in.left = length;
-	rpc->in.scheduled = true;
+	rpc->in.unsched = unscheduled;
+	rpc->in.granted = unscheduled;
+	rpc->in.scheduled = unscheduled < length;
+	spin_lock_bh(&rpc->lock);
+	if (rpc->in.scheduled)
+		homa_grant_start(rpc, device);
+	spin_unlock_bh(&rpc->lock);
 	return rpc;
 }
 
-/* As if so much were on its way already that nobody gets a grant. */
-static void hold(struct homa_net *hn)
+/* One from a sender of its own, of which nothing is unscheduled. */
+static struct homa_rpc *message(struct kunit *test, u64 number, u32 length)
 {
-	hn->grants.incoming += S32_MAX;
+	return message_of(test, sender(test), number, length, 0);
 }
 
-static void let_go(struct homa_net *hn)
+/* As if so much were on its way already that nobody gets a grant. */
+static void hold(void)
 {
-	hn->grants.incoming -= S32_MAX;
+	grants->incoming += S32_MAX;
+}
+
+static void let_go(void)
+{
+	grants->incoming -= S32_MAX;
 }
 
 /* A message that is known to the scheduler, which is on hold. */
@@ -109,13 +138,13 @@ static void homa_grant_update__window(struct kunit *test)
 	struct homa_grant_batch batch;
 	int i, active = min(param->overcommit, param->messages);
 
-	hold(hn);
+	hold();
 	for (i = 0; i < param->messages; i++)
 		rpcs[i] = waiting(test, i, 900000);
-	KUNIT_EXPECT_EQ(test, hn->grants.count, param->messages);
+	KUNIT_EXPECT_EQ(test, grants->count, param->messages);
 	KUNIT_EXPECT_EQ(test, hn->sysctl.max_grantable_rpcs, param->messages);
 
-	let_go(hn);
+	let_go();
 	hn->sysctl.max_incoming = param->max_incoming;
 	hn->sysctl.max_overcommit = param->overcommit;
 	hn->sysctl.window = param->window;
@@ -165,14 +194,14 @@ static void homa_grant_update__order(struct kunit *test)
 	struct homa_grant_batch batch;
 	int i, n;
 
-	hold(hn);
+	hold();
 	for (n = 0; param->left[n]; n++) {
 		rpcs[n] = waiting(test, n, 1000000);
 		rpcs[n]->in.granted = 1000000 - param->left[n];
 		update(rpcs[n], 1000000 - param->left[n], &batch);
 		KUNIT_EXPECT_EQ(test, batch.count, 0);
 	}
-	let_go(hn);
+	let_go();
 	hn->sysctl.max_incoming = 100;
 	hn->sysctl.max_overcommit = param->overcommit;
 	hn->sysctl.max_sched_prio = HOMA_MAX_PRIORITIES - 1;
@@ -189,7 +218,7 @@ static void homa_grant_update__order(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, param->order[i], -1);
 	for (i = 0; i < n; i++)
 		remove(rpcs[i]);
-	KUNIT_EXPECT_EQ(test, hn->grants.count, 0);
+	KUNIT_EXPECT_EQ(test, grants->count, 0);
 }
 
 struct increment_case {
@@ -278,17 +307,15 @@ KUNIT_ARRAY_PARAM(unscheduled, unscheduled_cases, unscheduled_desc);
 static void homa_grant_update__unscheduled(struct kunit *test)
 {
 	const struct unscheduled_case *param = test->param_value;
-	struct homa_rpc *rpc = message(test, 1, param->length);
+	struct homa_rpc *rpc = message_of(test, sender(test), 1, param->length,
+					  param->unscheduled);
 	struct homa_net *hn = test->priv;
 	struct homa_grant_batch batch;
 
 	hn->sysctl.window = 30000;
-	rpc->in.granted = param->unscheduled;
-	rpc->in.unsched = param->unscheduled;
-	rpc->in.scheduled = param->unscheduled < param->length;
 	update(rpc, param->arrived, &batch);
 	KUNIT_EXPECT_EQ(test, rpc->in.granted, param->granted);
-	KUNIT_EXPECT_EQ(test, hn->grants.count,
+	KUNIT_EXPECT_EQ(test, grants->count,
 			rpc->in.left && param->granted < param->length);
 	remove(rpc);
 }
@@ -320,7 +347,7 @@ static void homa_grant_remove__promotes_the_next(struct kunit *test)
 	remove(b);
 	KUNIT_EXPECT_EQ(test, c->in.granted, 20000U);
 	remove(c);
-	KUNIT_EXPECT_EQ(test, hn->grants.count, 0);
+	KUNIT_EXPECT_EQ(test, grants->count, 0);
 	KUNIT_EXPECT_EQ(test, refcount_read(&a->refs), 1U);
 	KUNIT_EXPECT_EQ(test, refcount_read(&b->refs), 1U);
 	KUNIT_EXPECT_EQ(test, refcount_read(&c->refs), 1U);
@@ -377,11 +404,77 @@ static void homa_grant_update__short_message_overtakes(struct kunit *test)
 	remove(a);
 }
 
+/* Each slot holds an active message, in order of rank. */
+static void check_slots(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	const struct homa_grants *g = grants;
+	int i;
+
+	KUNIT_EXPECT_LE(test, g->active, hn->sysctl.max_overcommit);
+	if (g->active < hn->sysctl.max_overcommit)
+		KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&g->peers.rb_root));
+	for (i = 0; i < g->active; i++) {
+		const struct homa_grant_slot *slot = &g->slots[i];
+
+		KUNIT_EXPECT_EQ(test, (int)slot->rpc->grant.state,
+				(int)HOMA_GRANT_ACTIVE);
+		KUNIT_EXPECT_EQ(test, slot->left, slot->rpc->in.left);
+		KUNIT_EXPECT_PTR_EQ(test, slot->peer, slot->rpc->peer);
+		if (i)
+			KUNIT_EXPECT_LE(test, slot[-1].left, slot->left);
+	}
+}
+
+/* Nobody holds two slots while another sender has none and needs one. */
+static void check_fairness(struct kunit *test, struct homa_rpc **rpcs, int n)
+{
+	u32 most = 0, fewest = U32_MAX;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		if (!rpcs[i])
+			continue;
+		if (rpcs[i]->grant.state == HOMA_GRANT_ACTIVE)
+			most = max(most, rpcs[i]->peer->grant.held);
+		if (rpcs[i]->grant.state == HOMA_GRANT_WAITING)
+			fewest = min(fewest, rpcs[i]->peer->grant.held);
+	}
+	KUNIT_EXPECT_FALSE(test, most > 1 && fewest == 0);
+}
+
+/* The invariants of grant.c. */
+static void check_scheduler(struct kunit *test, struct homa_rpc **rpcs, int n)
+{
+	s64 incoming = 0, unsched = 0, stalled = 0;
+	int i, count = 0;
+
+	check_slots(test);
+	check_fairness(test, rpcs, n);
+	for (i = 0; i < n; i++) {
+		const struct homa_rpc *rpc = rpcs[i];
+
+		if (!rpc || rpc->grant.state == HOMA_GRANT_NONE)
+			continue;
+		count += rpc->grant.state != HOMA_GRANT_FULL;
+		incoming += rpc->grant.incoming;
+		unsched += rpc->grant.unsched;
+		stalled += rpc->grant.stalled;
+		KUNIT_EXPECT_EQ(test, rpc->grant.state == HOMA_GRANT_FULL,
+				rpc->in.granted >= (u32)rpc->in.length);
+	}
+	KUNIT_EXPECT_EQ(test, grants->count, count);
+	KUNIT_EXPECT_EQ(test, grants->incoming, incoming);
+	KUNIT_EXPECT_EQ(test, grants->unsched, unsched);
+	KUNIT_EXPECT_EQ(test, grants->stalled, stalled);
+}
+
 /* Random messages come and go, and data arrives in random order. */
 struct run {
 	struct kunit *test;
 	struct rnd_state rnd;
 	struct homa_rpc *rpcs[MAX_MESSAGES];
+	struct homa_peer *senders[MAX_SENDERS];
 	int total;
 	bool ended[MAX_MESSAGES];
 };
@@ -418,8 +511,7 @@ static int run_pick(struct run *run)
 static void run_check_batch(struct run *run,
 			    const struct homa_grant_batch *batch)
 {
-	struct homa_net *hn = run->test->priv;
-	int i, active = 0;
+	int i;
 
 	KUNIT_EXPECT_LE(run->test, batch->count, HOMA_MAX_GRANTS);
 	for (i = 0; i < batch->count; i++) {
@@ -428,11 +520,8 @@ static void run_check_batch(struct run *run,
 		KUNIT_EXPECT_GT(run->test, g->increment, 0U);
 		KUNIT_EXPECT_EQ(run->test, g->offset, g->rpc->in.granted);
 		KUNIT_EXPECT_LE(run->test, g->offset, (u32)g->rpc->in.length);
-		active += g->offset < (u32)g->rpc->in.length;
 	}
-
-	/* Those that got their last grant made room for others. */
-	KUNIT_EXPECT_LE(run->test, active, hn->sysctl.max_overcommit);
+	check_scheduler(run->test, run->rpcs, run->total);
 }
 
 static void run_deliver(struct run *run, int i)
@@ -453,8 +542,11 @@ static void run_deliver(struct run *run, int i)
 static struct run *run_start(struct kunit *test, u64 seed, int total)
 {
 	struct run *run = kunit_kzalloc(test, sizeof(*run), GFP_KERNEL);
+	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, run);
+	for (i = 0; i < MAX_SENDERS; i++)
+		run->senders[i] = sender(test);
 	run->test = test;
 	run->total = total;
 	prandom_seed_state(&run->rnd, seed);
@@ -463,10 +555,13 @@ static struct run *run_start(struct kunit *test, u64 seed, int total)
 
 static void run_begin_message(struct run *run, int i)
 {
+	u32 length = 2 + prandom_u32_state(&run->rnd) % 300000;
+	u32 unscheduled = prandom_u32_state(&run->rnd) % min(length, 60000u);
+	u32 from = prandom_u32_state(&run->rnd) % MAX_SENDERS;
 	struct homa_grant_batch batch;
 
-	run->rpcs[i] = message(run->test, i + 1, 1 +
-			       prandom_u32_state(&run->rnd) % 300000);
+	run->rpcs[i] = message_of(run->test, run->senders[from], i + 1, length,
+				  unscheduled);
 	update(run->rpcs[i], 0, &batch);
 	run_check_batch(run, &batch);
 }
@@ -514,7 +609,7 @@ static void homa_grant__nobody_starves(struct kunit *test)
 					refcount_read(&run->rpcs[i]->refs), 1U);
 		}
 		KUNIT_EXPECT_EQ(test, stuck, 0);
-		KUNIT_EXPECT_EQ(test, hn->grants.count, 0);
+		KUNIT_EXPECT_EQ(test, grants->count, 0);
 	}
 }
 
@@ -533,7 +628,8 @@ static void homa_grant__max_incoming_bounds_all(struct kunit *test)
 	for (overcommit = 1; overcommit <= 8; overcommit *= 2) {
 		hn->sysctl.max_overcommit = overcommit;
 		for (most = i = 0; i < MAX_MESSAGES; i++) {
-			run->rpcs[i] = message(test, i + 1, 900000 - 1000 * i);
+			run->rpcs[i] = message_of(test, run->senders[i % MAX_SENDERS],
+						  i + 1, 900000 - 1000 * i, 0);
 			update(run->rpcs[i], 0, &batch);
 			run_check_batch(run, &batch);
 			most = max(most, outstanding(run));
@@ -544,6 +640,28 @@ static void homa_grant__max_incoming_bounds_all(struct kunit *test)
 			run->rpcs[i] = NULL;
 		}
 	}
+}
+
+static int grant_init(struct kunit *test)
+{
+	int err = host_init(test);
+
+	if (err)
+		return err;
+	device = kunit_kzalloc(test, sizeof(*device), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, device);
+	device->hn = test->priv;
+	refcount_set(&device->refs, 1);
+	grants = &device->grants;
+	homa_grant_init(grants, test->priv);
+	return 0;
+}
+
+static void grant_exit(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, refcount_read(&device->refs), 1U);
+	homa_grant_exit(grants);
+	host_exit(test);
 }
 
 static struct kunit_case grant_cases[] = {
@@ -562,8 +680,8 @@ static struct kunit_case grant_cases[] = {
 
 static struct kunit_suite grant_suite = {
 	.name = "homa_grant",
-	.init = host_init,
-	.exit = host_exit,
+	.init = grant_init,
+	.exit = grant_exit,
 	.test_cases = grant_cases,
 };
 

@@ -50,7 +50,6 @@ static inline int host_init(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, homa_sysctl_init(hn), 0);
 	homa_ports_net_init(hn);
 	homa_devs_net_init(hn);
-	homa_grant_net_init(hn);
 	homa_pacer_net_init(hn);
 	KUNIT_ASSERT_EQ(test, homa_prio_net_init(hn), 0);
 	homa_tombs_net_init(hn);
@@ -68,7 +67,6 @@ static inline void host_exit(struct kunit *test)
 	homa_peers_net_exit(hn);
 	homa_tombs_net_exit(hn);
 	homa_pacer_net_exit(hn);
-	homa_grant_net_exit(hn);
 	homa_devs_net_exit(hn);
 	homa_prio_net_exit(hn);
 	homa_sysctl_exit(hn);
@@ -94,7 +92,6 @@ static inline struct homa_rpc *host_rpc(struct kunit *test, u64 id)
 	INIT_LIST_HEAD(&rpc->sock_links);
 	INIT_LIST_HEAD(&rpc->ready_links);
 	INIT_LIST_HEAD(&rpc->buf_links);
-	RB_CLEAR_NODE(&rpc->grant_node);
 	RB_CLEAR_NODE(&rpc->pacer_node);
 	return rpc;
 }
