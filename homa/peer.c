@@ -89,6 +89,32 @@ struct homa_peer *homa_peer_find(struct homa_net *hn,
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_peer_find);
 
+/**
+ * homa_peers_list() - who is there
+ * @hn: host
+ * @keys: is set to an array for kvfree(), or NULL
+ *
+ * Context: process, sleeps.
+ * Return: entries of @keys; 0 if there are none, or no memory
+ */
+int homa_peers_list(struct homa_net *hn, struct homa_peer_key **keys)
+{
+	int n = 0, room = READ_ONCE(hn->peers.count);
+	struct homa_peer *peer;
+
+	*keys = kvmalloc_array(room, sizeof(**keys), GFP_KERNEL);
+	if (!*keys)
+		return 0;
+	spin_lock_bh(&hn->peers.lock);
+	list_for_each_entry(peer, &hn->peers.lru, lru) {
+		if (n == room)
+			break;
+		(*keys)[n++] = peer->key;
+	}
+	spin_unlock_bh(&hn->peers.lock);
+	return n;
+}
+
 static struct homa_peer *peer_alloc(struct homa_net *hn,
 				    const struct homa_peer_key *key)
 {

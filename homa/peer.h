@@ -64,6 +64,7 @@ struct homa_peer {
 int homa_peers_net_init(struct homa_net *hn);
 void homa_peers_net_exit(struct homa_net *hn);
 
+int homa_peers_list(struct homa_net *hn, struct homa_peer_key **keys);
 struct homa_peer *homa_peer_find(struct homa_net *hn,
 				 const struct homa_peer_key *key);
 struct homa_peer *homa_peer_get(struct homa_net *hn,

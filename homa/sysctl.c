@@ -20,6 +20,7 @@
 #include <net/sock.h>
 #include <kunit/visibility.h>
 
+#include "freeze.h"
 #include "net.h"
 #include "prio.h"
 #include "rpc.h"
@@ -196,9 +197,10 @@ static int action_run(struct homa_net *hn, int action)
 	case 5:
 		tt_dump(&hn->tt);
 		return 0;
-	case 6:
 	case 7:
-		/* 7 freezes this host; FREEZE packets are not sent yet. */
+		homa_freeze_peers(hn);
+		fallthrough;
+	case 6:
 		homa_rpc_trace_all(hn);
 		tt_freeze(&hn->tt);
 		return 0;

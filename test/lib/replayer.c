@@ -112,12 +112,23 @@ static void copy_new(struct replayer *r, int side, int64_t now)
 	} while (n == BATCH);
 }
 
+static bool deliver_once(const struct replayer *r, const struct frame *f)
+{
+	return r->fd[f->side] >= 0 &&
+	       send(r->fd[f->side], f->b, f->len, 0) == f->len;
+}
+
 static void deliver(struct replayer *r, const struct frame *f)
 {
+	bool done = deliver_once(r, f);
+
+	/* The other host's queue may be full for a moment. */
+	for (int i = 0; !done && r->fd[f->side] >= 0 && i < 10; i++) {
+		sleep_ms(1);
+		done = deliver_once(r, f);
+	}
 	r->replayed++;
-	if (r->fd[f->side] < 0 ||
-	    send(r->fd[f->side], f->b, f->len, 0) != f->len)
-		r->refused++;
+	r->refused += !done;
 }
 
 /* Delivers, in random order, all frames of a stage that are old enough. Ten

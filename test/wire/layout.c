@@ -559,6 +559,29 @@ static void priorities_after_cutoffs(void)
 	}
 }
 
+/* The administrator freezes all hosts that this one knows. */
+static void freeze_for_all_hosts(void)
+{
+	FOR_FAMILIES(family) {
+		uint64_t id;
+		struct hsock hs = client_request(family, 100, &id);
+		struct counters before;
+
+		counters_read(wnet.host, &before);
+		ASSERT_RC(ns_sysctl(wnet.host, "action", "7"), 0);
+		do {	/* the host knows us by both families */
+			w_expect(&got, W_FREEZE, 100);
+		} while (got.family != family);
+		w_make(&want, family, W_FREEZE, 0, hsock_port(&hs), 0);
+		w_turn(&want);
+		w_same(&got, &want);
+		EXPECT_GE(counters_grew(wnet.host, &before,
+					"packets_sent_FREEZE"), 1);
+		ASSERT_RC(ns_sysctl(wnet.host, "action", "10"), 0);
+		hsock_close(&hs);
+	}
+}
+
 /* What levels look like on the wire is the administrator's business. */
 static void priority_map_is_obeyed(void)
 {
@@ -617,6 +640,7 @@ int main(int argc, char **argv)
 		KTAP_CASE(acks_piggybacked_and_overflowing),
 		KTAP_CASE(retransmitted_data),
 		KTAP_CASE(priorities_after_cutoffs),
+		KTAP_CASE(freeze_for_all_hosts),
 		KTAP_CASE(priority_map_is_obeyed),
 		KTAP_CASE(no_packet_is_shorter_than_26_bytes),
 	};
