@@ -334,7 +334,8 @@ EXPORT_SYMBOL_IF_KUNIT(homa_msgin_add);
  */
 void homa_msgin_granted(struct homa_msgin *in, u32 offset, u8 level)
 {
-	if (level > in->level && in->end < in->level_end)
+	if (level > in->level &&
+	    (in->end < in->level_end || !list_empty(&in->gaps)))
 		return;
 	in->level = level;
 	in->level_end = offset;

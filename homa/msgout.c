@@ -240,8 +240,11 @@ static int msgout_pump_new(struct homa_rpc *rpc, struct sk_buff_head *txq)
 	u8 prio = out->prio;
 	int n;
 
+	/* One for all of them, or they might overtake each other. */
+	if (!out->next)
+		out->unsched_prio = homa_prio_unsched(rpc);
 	if (out->next < out->unsched)
-		prio = homa_prio_unsched(rpc);
+		prio = out->unsched_prio;
 	n = homa_output_data(rpc, out->next, out->length, false, prio, txq);
 	if (n <= 0)
 		return n;

@@ -33,6 +33,7 @@ struct homa_range {
  * @next: bytes that were passed to IP at least once
  * @seg: bytes in the first packet that was full; 0: none has been sent
  * @prio: priority of scheduled packets, from the last GRANT
+ * @unsched_prio: priority of unscheduled packets, once there are any
  * @resend_prio: priority of what is sent again
  * @num_resends: valid entries in @resends
  * @resends: ranges to be sent again, all below @next
@@ -50,6 +51,7 @@ struct homa_msgout {
 	u32 next;
 	u32 seg;
 	u8 prio;
+	u8 unsched_prio;
 	u8 resend_prio;
 	u8 num_resends;
 	struct homa_range resends[HOMA_MAX_RESENDS];
