@@ -38,7 +38,7 @@ class Flavor:
 
 
 VIRTUAL = ("time-travel=inf-cpu", "norandmaps")
-# Finding leaks makes the smp kernel four times slower: the debug kernel does it.
+# Finding leaks nearly doubles the smp kernel's time: the debug kernel does it.
 NO_LEAKS = "kmemleak=off"
 UML = ("linux", "modules")
 # A kernel mixes what it says of its own build into its random numbers.

@@ -3,7 +3,7 @@
  *
  * desc: send, receive, abort, poll, shut down and close the same sockets at once
  * lab: --no-topology
- * flavor: fast debug@check smp@full
+ * flavor: fast debug@check smp@check
  *
  * Nothing is expected but that every call returns, with one of its errnos,
  * and that what follows works. The kernel's log is judged by whoever runs this.
