@@ -447,9 +447,11 @@ static enum homa_drop unknown_known(struct homa_rx *rx, struct homa_rpc *rpc)
 	tt_event(rx->hn, RPC_RESTART, rx_trace_id(rx), rx_trace_peer(rx));
 	homa_metric_inc(rx->hn, rpc_restarts);
 
-	/* As for any RESEND; the network may let nothing else pass. */
-	homa_msgout_resend(rpc, 0, rpc->out.next, homa_prio_highest(rx->hn),
+	/* The second time at another priority, if the network drops the first. */
+	homa_msgout_resend(rpc, 0, rpc->out.next, rpc->restarted ?
+			   homa_prio_highest(rx->hn) : homa_prio_unsched(rpc),
 			   &rx->txq);
+	rpc->restarted = true;
 	return HOMA_CONSUMED;
 }
 

@@ -84,6 +84,7 @@ struct homa_rpc_key {
  * @patience: BUSYs received since the peer last sent anything else, up to
  *	TIMER_MAX_PATIENCE
  * @backoff: NEED_ACKs sent so far, for the next interval
+ * @restarted: the request has been sent again because of RPC_UNKNOWN
  * @waiters: thread that waits for this private RPC
  * @waiting: there is such a thread
  *
@@ -130,6 +131,7 @@ struct homa_rpc {
 	int asked;
 	int patience;
 	int backoff;
+	bool restarted;
 	wait_queue_head_t waiters;
 	bool waiting;
 
