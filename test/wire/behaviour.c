@@ -281,30 +281,31 @@ static void busy_while_a_request_is_incomplete(void)
 	}
 }
 
+/* The second time at the highest level: the first one may never pass. */
 static void unknown_restarts_a_request(void)
 {
 	FOR_FAMILIES(family) {
 		uint64_t id;
 		struct hsock hs = client_with_request(family, 2000, &id);
 		struct counters before;
-		uint32_t start = 0;
 
 		counters_read(wnet.host, &before);
 		w_drain();
-		w_send_control(family, W_UNKNOWN, PORT, hsock_port(&hs),
-			       id ^ 1);
-		while (start < 2000) {
-			w_expect(&q, W_DATA, 100);
-			EXPECT_EQ(get64(&q, AT_ID), id);
-			EXPECT_EQ(get32(&q, AT_OFFSET), start);
-			EXPECT_EQ(q.b[AT_RETRANSMIT], 1);
-			EXPECT_EQ(q.tos, 6 << 5);
-			start += q.len - AT_DATA;
-			if (ktap_failed())
-				return;
+		for (uint32_t times = 0, start; times < 3; times++) {
+			w_send_control(family, W_UNKNOWN, PORT,
+				       hsock_port(&hs), id ^ 1);
+			for (start = 0; start < 2000; start += q.len - AT_DATA) {
+				w_expect(&q, W_DATA, 100);
+				EXPECT_EQ(get64(&q, AT_ID), id);
+				EXPECT_EQ(get32(&q, AT_OFFSET), start);
+				EXPECT_EQ(q.b[AT_RETRANSMIT], 1);
+				EXPECT_EQ(q.tos, (times ? 7 : 6) << 5);
+				if (ktap_failed())
+					return;
+			}
 		}
 		EXPECT_GE(counters_grew(wnet.host, &before, "resent_packets"),
-			  2);
+			  6);
 		hsock_close(&hs);
 	}
 }
