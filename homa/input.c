@@ -273,6 +273,8 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 
 	if (ntohl(h->message_length) != rpc->in.length)
 		return HOMA_DROP_LENGTH;
+	if (!homa_is_client(rpc) && h->hints & HOMA_HINT_INCAST)
+		rpc->incast = true;
 	data_check_cutoffs(rx, rpc, h->cutoff_version);
 	data_start_grants(rx, rpc);
 	drop = stride ? data_add_segments(rx, rpc, stride) :
@@ -287,6 +289,7 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 		homa_msgin_find_losses(rpc, rx_level(rx->skb), &rx->txq);
 	homa_grant_update(rpc, &rx->grants);
 	if (homa_msgin_complete(&rpc->in)) {
+		homa_rpc_answered(rpc);
 		homa_timer_cancel(rpc);
 		homa_rpc_ready(rpc);
 	}

@@ -187,6 +187,8 @@ struct homa_net;
 	M(tombstone_evictions, "Executed requests forgotten early: too many") \
 	M(grant_stalls, "Messages set aside: grants were not used") \
 	M(rpc_restarts, "Requests sent again because of RPC_UNKNOWN") \
+	M(incast_requests, "Requests for a response with few unscheduled bytes") \
+	M(incast_responses, "Responses with fewer unscheduled bytes therefore") \
 	M(cutoff_changes, "Unscheduled cutoffs that were computed anew") \
 	M(reply_limits, "Packets for no RPC not answered: too many") \
 	M(resend_limits, "Times RESENDs had to wait: too many to one peer") \

@@ -120,6 +120,36 @@ void homa_msgout_free(struct homa_msgout *out, struct homa_sock *hsk)
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgout_free);
 
+/* A request begins. If many responses may come at once, the switch before this
+ * host would have to hold what they send without grants (SIGCOMM'18, section
+ * 3.6); so the server is asked for less.
+ */
+static void msgout_expect_response(struct homa_rpc *rpc)
+{
+	struct homa_net *hn = rpc->hn;
+	int unanswered = atomic_inc_return(&hn->unanswered);
+	int limit = READ_ONCE(hn->sysctl.incast_rpcs);
+
+	rpc->unanswered = true;
+	if (!limit || unanswered <= limit)
+		return;
+	rpc->incast = true;
+	homa_metric_inc(hn, incast_requests);
+}
+
+/* Bytes of a message that need no grants. */
+static u32 msgout_unsched(struct homa_rpc *rpc)
+{
+	struct homa_sysctls *s = &rpc->hn->sysctl;
+	u32 unsched = min_t(u32, rpc->out.length, READ_ONCE(s->unsched_bytes));
+	u32 limit = READ_ONCE(s->incast_unsched_bytes);
+
+	if (homa_is_client(rpc) || !rpc->incast || unsched <= limit)
+		return unsched;
+	homa_metric_inc(rpc->hn, incast_responses);
+	return limit;
+}
+
 /**
  * homa_msgout_start() - give an RPC its outgoing message and begin to send it
  * @rpc: RPC without one
@@ -136,10 +166,10 @@ void homa_msgout_start(struct homa_rpc *rpc, struct homa_msgout *filled,
 	lockdep_assert_held(&rpc->lock);
 	*out = *filled;
 	homa_msgout_init(filled);
-	out->unsched = min_t(u32, out->length,
-			     READ_ONCE(rpc->hn->sysctl.unsched_bytes));
+	out->unsched = msgout_unsched(rpc);
 	out->granted = out->unsched;
 	if (homa_is_client(rpc)) {
+		msgout_expect_response(rpc);
 		homa_metric_inc(rpc->hn, client_requests_started);
 		homa_metric_add(rpc->hn, client_request_bytes_started,
 				out->length);
@@ -248,8 +278,8 @@ static int msgout_pump_new(struct homa_rpc *rpc, struct sk_buff_head *txq)
 	n = homa_output_data(rpc, out->next, out->length, false, prio, txq);
 	if (n <= 0)
 		return n;
-	if (!out->next)
-		out->seg = n;
+	if (!out->next && n == min(homa_output_max_data(rpc), out->unsched))
+		out->seg = homa_output_max_data(rpc);
 	out->next += n;
 	msgout_count_sent(rpc, n);
 	return n;
@@ -331,7 +361,7 @@ static void msgout_align(struct homa_rpc *rpc, u32 *start, u32 *end)
 	u32 base;
 
 	if (homa_output_route(rpc) || !out->seg ||
-	    out->seg != min(homa_output_max_data(rpc), out->unsched))
+	    out->seg != homa_output_max_data(rpc))
 		return;
 	base = *start < out->unsched ? 0 : out->unsched;
 	*start = base + rounddown(*start - base, out->seg);

@@ -31,7 +31,8 @@ struct homa_range {
  * @unsched: bytes sent without grants; no packet crosses this offset
  * @granted: bytes that may be sent
  * @next: bytes that were passed to IP at least once
- * @seg: bytes in the first packet that was full; 0: none has been sent
+ * @seg: bytes in a full packet when the first one was sent; 0: none has been,
+ *	or not as much fitted in it
  * @prio: priority of scheduled packets, from the last GRANT
  * @unsched_prio: priority of unscheduled packets, once there are any
  * @resend_prio: priority of what is sent again

@@ -202,7 +202,7 @@ struct homa_prio {
  * @live: cleared before the namespace goes away; no packet is handled then
  * @tt: timetrace of this host
  * @next_id: next RPC id of a client on this host; even
- * @unanswered: client RPCs whose response has not begun to arrive
+ * @unanswered: client RPCs whose response has not arrived entirely
  * @sysctl: settings
  * @sysctl_header: registration of the settings
  * @sysctl_table: the settings' table, relocated to this host

@@ -264,6 +264,8 @@ static void data_header(struct homa_rpc *rpc, struct sk_buff *skb, u32 start,
 	h->incoming = htonl(incoming);
 	h->cutoff_version = READ_ONCE(rpc->peer->cutoff_version);
 	h->retransmit = retransmit;
+	if (rpc->incast && homa_is_client(rpc))
+		h->hints = HOMA_HINT_INCAST;
 	h->offset = htonl(start);
 }
 

@@ -337,6 +337,21 @@ void homa_rpc_set_state(struct homa_rpc *rpc, enum homa_rpc_state state)
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_set_state);
 
 /**
+ * homa_rpc_answered() - a client does not wait for a response any more
+ * @rpc: RPC of either role; nothing happens if it is a server's
+ *
+ * Context: rpc->lock held.
+ */
+void homa_rpc_answered(struct homa_rpc *rpc)
+{
+	lockdep_assert_held(&rpc->lock);
+	if (!rpc->unanswered)
+		return;
+	rpc->unanswered = false;
+	atomic_dec(&rpc->hn->unanswered);
+}
+
+/**
  * homa_rpc_end() - an RPC is over
  * @rpc: RPC; nothing happens if it is over already
  *
@@ -366,6 +381,7 @@ void homa_rpc_end(struct homa_rpc *rpc)
 	hsk->num_server_rpcs -= !homa_is_client(rpc);
 	spin_unlock(&hsk->lock);
 
+	homa_rpc_answered(rpc);
 	homa_timer_cancel(rpc);
 	homa_grant_remove(rpc);
 	homa_pacer_remove(rpc);
@@ -392,6 +408,7 @@ void homa_rpc_fail(struct homa_rpc *rpc, int error)
 	tt_event(rpc->hn, RPC_ABORT, homa_trace_id(rpc), homa_trace_peer(rpc),
 		 error);
 	rpc->error = error;
+	homa_rpc_answered(rpc);
 	homa_timer_cancel(rpc);
 	homa_grant_remove(rpc);
 	homa_pacer_remove(rpc);

@@ -74,6 +74,9 @@ struct homa_rpc_key {
  * @soft_error: negative errno to be reported if the peer stays silent, or 0
  * @dst: route to the peer, or NULL
  * @dst_cookie: tells whether @dst is still good
+ * @incast: client: the response shall have few unscheduled bytes; server: the
+ *	client wants that
+ * @unanswered: counted in homa_net.unanswered
  * @out: outgoing message
  * @in: incoming message
  * @timer: acts if nothing happens, see timer.c
@@ -122,6 +125,8 @@ struct homa_rpc {
 	int soft_error;
 	struct dst_entry *dst;
 	u32 dst_cookie;
+	bool incast;
+	bool unanswered;
 	struct homa_msgout out;
 	struct homa_msgin in;
 	struct timer_list timer;
@@ -179,6 +184,7 @@ void homa_rpc_get(struct homa_rpc *rpc);
 void homa_rpc_put(struct homa_rpc *rpc);
 
 void homa_rpc_set_state(struct homa_rpc *rpc, enum homa_rpc_state state);
+void homa_rpc_answered(struct homa_rpc *rpc);
 void homa_rpc_end(struct homa_rpc *rpc);
 void homa_rpc_fail(struct homa_rpc *rpc, int error);
 void homa_rpc_abort(struct homa_rpc *rpc, int error);

@@ -47,6 +47,8 @@
 	K(gso_force_software, 0, 0, 1)				\
 	K(hijack_tcp, 0, 0, 1)					\
 	K(homa_share, 50, 0, 100)				\
+	K(incast_rpcs, 32, 0, 1000000)				\
+	K(incast_unsched_bytes, 1400, 1, BYTES_MAX)		\
 	K(link_mbps, 0, 0, 10000000)				\
 	K(max_dead_buffs, 0, 0, INT_MAX)			\
 	K(max_grantable_rpcs, 0, 0, INT_MAX)			\

@@ -48,6 +48,8 @@ struct homa_sysctls {
 	/* Receiving (grant.c, input.c). */
 	int window;		  /* bytes granted ahead; 0: dynamic */
 	int max_incoming;	  /* bytes granted and not received, all RPCs */
+	int incast_rpcs;	  /* ours: unanswered RPCs that are too many; 0: none */
+	int incast_unsched_bytes; /* ours: of a response to a client with too many */
 	int max_overcommit;	  /* messages that are granted to at a time */
 	int grant_fifo_fraction;  /* thousandths of grants, for the oldest */
 	int fifo_grant_increment; /* bytes that it gets at a time; 0: none */

@@ -49,6 +49,12 @@ enum homa_packet_type {
 /* Length in a RESEND that means "everything sent so far". */
 #define HOMA_RESEND_ALL 0xffffffffu
 
+/* In homa_data_hdr.hints of a request: the client expects many responses, so
+ * this one should have few unscheduled bytes. Nobody needs to understand it:
+ * the response says in @incoming how many there are.
+ */
+#define HOMA_HINT_INCAST 0x01
+
 /* Most acknowledgments in one ACK packet, or stored for one peer. */
 #define HOMA_MAX_ACKS 5
 
@@ -101,6 +107,7 @@ struct homa_ack {
  * @ack: an RPC that the sender has finished with
  * @cutoff_version: version of the cutoffs that gave the priority
  * @retransmit: 1 if sent again
+ * @hints: HOMA_HINT_*; ours, in what other implementations have as padding
  * @pad: 0
  * @offset: offset in the message of the packet's first byte, or
  *	HOMA_OFFSET_IN_SEQUENCE
@@ -112,7 +119,8 @@ struct homa_data_hdr {
 	struct homa_ack ack;
 	__be16 cutoff_version;
 	__u8 retransmit;
-	__u8 pad[3];
+	__u8 hints;
+	__u8 pad[2];
 	__be32 offset;
 } __packed;
 
