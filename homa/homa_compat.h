@@ -70,4 +70,13 @@ typedef struct ctl_table homa_ctl_table;
 #define HOMA_IMPORT_KUNIT() MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
 #endif
 
+/* 6.13: timers get their function when they are set up. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define hrtimer_setup(timer, function_, clock, mode)	\
+	do {						\
+		hrtimer_init(timer, clock, mode);	\
+		(timer)->function = function_;		\
+	} while (0)
+#endif
+
 #endif /* _HOMA_COMPAT_H */

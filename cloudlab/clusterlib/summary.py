@@ -95,8 +95,8 @@ def summarize(results: list, setup: dict) -> dict:
 
 def same_arrivals(results: list) -> bool:
     """Whether all protocols were given the same messages at the same times."""
-    lists = [r.rpcs[["host", "intended_ns", "size"]].sort_values(["host", "intended_ns"])
-             .to_numpy() for r in results]
+    what = ["host", "intended_ns", "size"]
+    lists = [r.rpcs[what].sort_values(what).to_numpy() for r in results]
     return all(np.array_equal(lists[0], other) for other in lists[1:])
 
 

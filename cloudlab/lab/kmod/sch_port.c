@@ -21,8 +21,6 @@
  * that are made in this namespace from then on, "reset" clears what was counted;
  * a read tells what each port did.
  */
-#include <linux/ktime.h>
-#include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/proc_fs.h>
 #include <linux/rtnetlink.h>
@@ -33,15 +31,10 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 #include <net/pkt_sched.h>
-#ifdef HOMA_HAVE_NET_GSO_H
-#include <net/gso.h>
-#endif
+
+#include "lab_wire.h"
 
 #define PORT_CLASSES 8
-#define PORT_MIN_FRAME 60		/* Ethernet pads shorter ones; checksum not counted */
-#define PORT_FRAMING 24			/* preamble 8, checksum 4, gap 12 */
-#define PORT_PS_PER_SEC 1000000000000ULL
-#define PORT_PS_PER_NS 1000ULL
 #define PORT_NEVER U64_MAX
 
 /* Occupancy is counted in units of 64 bytes, 16 steps to each doubling. */
@@ -150,21 +143,6 @@ static struct port_cb *port_cb(const struct sk_buff *skb)
 	return (struct port_cb *)qdisc_skb_cb(skb)->data;
 }
 
-static u64 port_now(void)
-{
-	return ktime_get_ns() * PORT_PS_PER_NS;
-}
-
-static u32 port_wire_bytes(const struct sk_buff *skb)
-{
-	return max_t(u32, skb->len, PORT_MIN_FRAME) + PORT_FRAMING;
-}
-
-static u64 port_wire_time(const struct port *p, const struct sk_buff *skb)
-{
-	return div64_u64(port_wire_bytes(skb) * 8 * PORT_PS_PER_SEC, p->is.rate);
-}
-
 static int port_bin(u32 bytes)
 {
 	u32 units = DIV_ROUND_UP(bytes, 1 << PORT_UNIT_SHIFT);
@@ -219,7 +197,7 @@ static void port_start(struct port *p, u64 when)
 	for (class = PORT_CLASSES - 1; class >= 0; class--) {
 		p->sending = __skb_dequeue(&p->queue[class]);
 		if (p->sending) {
-			p->sending_ends = when + port_wire_time(p, p->sending);
+			p->sending_ends = when + lab_wire_time(p->sending, p->is.rate);
 			return;
 		}
 	}
@@ -253,7 +231,7 @@ static void port_finish(struct port *p)
 
 	port_hold(p, -(int)skb->len, when);
 	p->counts->packets[class]++;
-	p->counts->bytes[class] += port_wire_bytes(skb);
+	p->counts->bytes[class] += lab_wire_bytes(skb);
 	__skb_queue_tail(&p->sent, skb);
 	port_start(p, when);
 }
@@ -306,7 +284,7 @@ static int port_enqueue_frame(struct port *p, struct sk_buff *skb, u64 now,
 	struct Qdisc *sch = p->sch;
 
 	port_cb(skb)->class = p->is.host ? 0 : port_class(skb);
-	port_cb(skb)->due = now + p->is.delay * PORT_PS_PER_NS;
+	port_cb(skb)->due = now + p->is.delay * LAB_PS_PER_NS;
 	if (!p->is.host)
 		skb_orphan(skb);
 	if (p->is.delay)
@@ -350,7 +328,7 @@ static int port_enqueue_segments(struct port *p, struct sk_buff *skb, u64 now,
 static int port_enqueue(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff **to_free)
 {
 	struct port *p = qdisc_priv(sch);
-	u64 now = port_now();
+	u64 now = lab_now_ps();
 
 	port_run(p, now);
 	if (skb_is_gso(skb))
@@ -365,7 +343,7 @@ static struct sk_buff *port_dequeue(struct Qdisc *sch)
 	struct sk_buff *skb;
 	u64 next;
 
-	port_run(p, port_now());
+	port_run(p, lab_now_ps());
 	skb = __skb_dequeue(&p->sent);
 	if (skb) {
 		port_forget(sch, skb);
@@ -374,14 +352,14 @@ static struct sk_buff *port_dequeue(struct Qdisc *sch)
 	}
 	next = p->sending ? p->sending_ends : port_next_arrival(p);
 	if (next != PORT_NEVER)
-		qdisc_watchdog_schedule_ns(&p->watchdog, DIV_ROUND_UP_ULL(next, PORT_PS_PER_NS));
+		qdisc_watchdog_schedule_ns(&p->watchdog, lab_ps_to_ns(next));
 	return NULL;
 }
 
 static void port_clear(struct port *p)
 {
 	memset(p->counts, 0, sizeof(*p->counts));
-	p->counts->since = port_now();
+	p->counts->since = lab_now_ps();
 	p->counts->peak = p->held;
 	p->held_since = p->counts->since;
 }
@@ -399,7 +377,7 @@ static void port_reset(struct Qdisc *sch)
 	kfree_skb(p->sending);
 	p->sending = NULL;
 	p->sending_ends = PORT_NEVER;
-	port_hold(p, -(int)p->held, port_now());
+	port_hold(p, -(int)p->held, lab_now_ps());
 }
 
 static int port_init(struct Qdisc *sch, struct nlattr *opt, struct netlink_ext_ack *extack)
@@ -478,7 +456,7 @@ static int port_show(struct seq_file *m, void *v)
 	rtnl_lock();
 	list_for_each_entry(p, &pn->ports, node) {
 		sch_tree_lock(p->sch);
-		now = port_now();
+		now = lab_now_ps();
 		port_run(p, now);
 		port_hold(p, 0, now);
 		port_show_one(m, p);
@@ -494,49 +472,20 @@ static void port_clear_all(struct port_net *pn)
 
 	list_for_each_entry(p, &pn->ports, node) {
 		sch_tree_lock(p->sch);
-		port_run(p, port_now());
+		port_run(p, lab_now_ps());
 		port_clear(p);
 		sch_tree_unlock(p->sch);
 	}
 }
 
-#define PORT_KEY(name, low, high) \
-	{ #name "=", offsetof(struct port_settings, name), low, high }
-
-static const struct port_key {
-	const char *name;
-	size_t offset;
-	u64 low, high;
-} port_keys[] = {
-	PORT_KEY(rate, 1000000, 1000000000000),
-	PORT_KEY(delay, 0, 1000000000),
-	PORT_KEY(buffer, 0, 1 << 30),
-	PORT_KEY(mark, 0, 1 << 30),
-	PORT_KEY(shared, 0, 1),
-	PORT_KEY(host, 0, 1),
+static const struct lab_key port_keys[] = {
+	LAB_KEY(port_settings, rate, 1000000, 1000000000000),
+	LAB_KEY(port_settings, delay, 0, 1000000000),
+	LAB_KEY(port_settings, buffer, 0, 1 << 30),
+	LAB_KEY(port_settings, mark, 0, 1 << 30),
+	LAB_KEY(port_settings, shared, 0, 1),
+	LAB_KEY(port_settings, host, 0, 1),
 };
-
-static int port_set(struct port_settings *settings, const char *word)
-{
-	const struct port_key *key;
-	size_t len;
-	u64 value;
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(port_keys); i++) {
-		key = &port_keys[i];
-		len = strlen(key->name);
-		if (strncmp(word, key->name, len))
-			continue;
-		if (kstrtou64(word + len, 10, &value))
-			return -EINVAL;
-		if (value < key->low || value > key->high)
-			return -ERANGE;
-		*(u64 *)((void *)settings + key->offset) = value;
-		return 0;
-	}
-	return -EINVAL;
-}
 
 static int port_write(struct file *file, char *text, size_t size)
 {
@@ -551,7 +500,7 @@ static int port_write(struct file *file, char *text, size_t size)
 		if (!strcmp(word, "reset"))
 			port_clear_all(pn);
 		else if (*word)
-			err = port_set(&settings, word);
+			err = lab_set(&settings, port_keys, ARRAY_SIZE(port_keys), word);
 	}
 	if (!err)
 		pn->defaults = settings;
