@@ -541,20 +541,23 @@ static void grant_serve(struct homa_grants *g, struct homa_grant_batch *batch)
 	}
 }
 
-/* Pays the oldest message its share, if it is large enough and used. */
+/* Pays the oldest message its share, if that is large enough, and used. What
+ * could not be paid is forgotten, but for what a pass may add.
+ */
 static void grant_fifo(struct homa_grants *g, struct homa_grant_batch *batch)
 {
 	u32 step = READ_ONCE(g->hn->sysctl.fifo_grant_increment);
+	u64 fraction = READ_ONCE(g->hn->sysctl.grant_fifo_fraction);
 	u64 worth = 1000ull * step;
 	struct homa_rpc *rpc;
 	u32 offset;
 
-	if (!step || !READ_ONCE(g->hn->sysctl.grant_fifo_fraction))
+	if (!step || !fraction)
 		g->fifo_debt = 0;
 	if (!g->fifo_debt || g->fifo_debt < worth ||
 	    batch->count == HOMA_MAX_GRANTS)
 		return;
-	g->fifo_debt = worth;
+	g->fifo_debt = min(g->fifo_debt, worth + fraction * max_incoming(g));
 	while ((rpc = grant_oldest(g)) != NULL &&
 	       outstanding(rpc) >= grant_window(g) + 2ull * step)
 		grant_stall(g, rpc);

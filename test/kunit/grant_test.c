@@ -48,6 +48,12 @@ static struct homa_peer *sender(struct kunit *test)
 	return peer;
 }
 
+/* Bytes that a message may send and that have not arrived. */
+static u32 outstanding_of(const struct homa_rpc *rpc)
+{
+	return max(rpc->in.granted, received(rpc)) - received(rpc);
+}
+
 /* A message of which nothing has arrived. Those with larger numbers are
  * younger.
  */
@@ -642,6 +648,524 @@ static void homa_grant__max_incoming_bounds_all(struct kunit *test)
 	}
 }
 
+/* Messages of senders, in order of age, and who of them has a slot. */
+struct slots_case {
+	const char *desc;
+	int overcommit;
+	struct {
+		int sender;
+		u32 left;
+	} messages[10];
+	u32 active;		/* a bit for each message */
+	int leaves;		/* this one ends, or -1 */
+	u32 active_then;
+};
+
+static const struct slots_case slots_cases[] = {
+	{ "one sender fills free slots", 4,
+	  { { 1, 300 }, { 1, 200 }, { 1, 100 } }, 0x7, 0, 0x6 },
+	{ "another sender takes the second slot", 2,
+	  { { 1, 100 }, { 1, 200 }, { 2, 900 } }, 0x5, -1, 0 },
+	{ "the worst of the greediest gives way", 4,
+	  { { 1, 100 }, { 1, 400 }, { 1, 200 }, { 2, 900 }, { 3, 800 } },
+	  0x1d, -1, 0 },
+	{ "no second slot while others have none", 3,
+	  { { 1, 300 }, { 2, 300 }, { 3, 300 }, { 1, 100 } }, 0xe, -1, 0 },
+	{ "a shorter one of the same sender", 1,
+	  { { 1, 300 }, { 1, 100 } }, 0x2, 1, 0x1 },
+	{ "shorter messages of other senders", 2,
+	  { { 1, 300 }, { 2, 400 }, { 3, 100 } }, 0x5, 2, 0x3 },
+	{ "ties: the older one stays", 1,
+	  { { 1, 300 }, { 2, 300 } }, 0x1, 0, 0x2 },
+	{ "a free slot goes to who has none", 2,
+	  { { 1, 100 }, { 2, 300 }, { 1, 200 }, { 3, 900 } }, 0x3, 1, 0x9 },
+	{ "then to who holds fewest", 3,
+	  { { 1, 100 }, { 1, 110 }, { 2, 120 }, { 1, 50 }, { 2, 900 } },
+	  0xd, 3, 0x7 },
+	{ "overcommitment of one", 1,
+	  { { 1, 500 }, { 1, 400 }, { 2, 300 }, { 3, 600 } }, 0x4, 2, 0x2 },
+};
+
+static void slots_desc(const struct slots_case *param, char *desc)
+{
+	strscpy(desc, param->desc, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(slots, slots_cases, slots_desc);
+
+static u32 active_messages(struct homa_rpc **rpcs, int n)
+{
+	u32 bits = 0;
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (rpcs[i]->grant.state == HOMA_GRANT_ACTIVE)
+			bits |= 1u << i;
+	return bits;
+}
+
+static void homa_grant_update__slots(struct kunit *test)
+{
+	const struct slots_case *param = test->param_value;
+	struct homa_peer *peers[4] = {
+		sender(test), sender(test), sender(test), sender(test)
+	};
+	struct homa_rpc *rpcs[ARRAY_SIZE(param->messages)];
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	int i, n;
+
+	hn->sysctl.max_overcommit = param->overcommit;
+	hold();
+	for (n = 0; n < ARRAY_SIZE(rpcs) && param->messages[n].left; n++) {
+		rpcs[n] = message_of(test, peers[param->messages[n].sender],
+				     n + 1, param->messages[n].left, 0);
+		update(rpcs[n], 0, &batch);
+	}
+	let_go();
+	KUNIT_EXPECT_EQ(test, active_messages(rpcs, n), param->active);
+	check_scheduler(test, rpcs, n);
+	hold();
+	if (param->leaves >= 0) {
+		remove(rpcs[param->leaves]);
+		KUNIT_EXPECT_EQ(test, active_messages(rpcs, n),
+				param->active_then);
+	}
+	for (i = 0; i < n; i++)
+		remove(rpcs[i]);
+	for (i = 1; i < ARRAY_SIZE(peers); i++)
+		KUNIT_EXPECT_EQ(test, peers[i]->grant.held, 0U);
+	let_go();
+}
+
+/* Bytes that arrive for one that waits bring it forward. */
+static void homa_grant_update__waiting_message_overtakes(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	struct homa_rpc *a, *b;
+
+	hn->sysctl.max_overcommit = 1;
+	hn->sysctl.window = 20000;
+	a = message(test, 1, 100000);
+	b = message_of(test, sender(test), 2, 120000, 60000);
+	update(a, 0, &batch);
+	update(b, 10000, &batch);
+	KUNIT_EXPECT_EQ(test, batch.count, 0);
+	KUNIT_EXPECT_EQ(test, (int)b->grant.state, (int)HOMA_GRANT_WAITING);
+	update(b, 20001, &batch);
+	KUNIT_EXPECT_EQ(test, (int)b->grant.state, (int)HOMA_GRANT_ACTIVE);
+	KUNIT_EXPECT_EQ(test, (int)a->grant.state, (int)HOMA_GRANT_WAITING);
+	remove(a);
+	remove(b);
+}
+
+/* Too little room: by rank, and the rest when there is room again. */
+static void homa_grant_update__needy(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	struct homa_rpc *a, *b, *c;
+
+	hn->sysctl.window = 50000;
+	hn->sysctl.max_incoming = 120000;
+	a = message(test, 1, 300000);
+	b = message(test, 2, 200000);
+	c = message(test, 3, 100000);
+	update(a, 0, &batch);
+	update(b, 0, &batch);
+	KUNIT_EXPECT_EQ(test, b->in.granted, 50000U);
+	update(c, 0, &batch);
+	KUNIT_EXPECT_EQ(test, c->in.granted, 20000U);
+	KUNIT_EXPECT_EQ(test, host_counter(hn, needy_grants), 0ULL);
+
+	/* What b makes room for goes to c first, though c gets no packet. */
+	update(b, 10000, &batch);
+	KUNIT_EXPECT_EQ(test, batch.count, 1);
+	KUNIT_EXPECT_EQ(test, c->in.granted, 30000U);
+	KUNIT_EXPECT_EQ(test, b->in.granted, 50000U);
+	KUNIT_EXPECT_EQ(test, host_counter(hn, needy_grants), 1ULL);
+	KUNIT_EXPECT_EQ(test, grants->incoming, 120000);
+	update(a, 35000, &batch);
+	KUNIT_EXPECT_EQ(test, c->in.granted, 50000U);
+	KUNIT_EXPECT_EQ(test, b->in.granted, 60000U);
+	remove(a);
+	KUNIT_EXPECT_EQ(test, grants->incoming, 100000);
+	remove(b);
+	remove(c);
+	KUNIT_EXPECT_EQ(test, grants->incoming, 0);
+}
+
+struct credit_case {
+	const char *desc;
+	u32 announced;	/* unscheduled bytes of a message, none arrived */
+	u32 granted;	/* to another one, window 400000 */
+};
+
+static const struct credit_case credit_cases[] = {
+	{ "nothing", 0, 400000 },
+	{ "usual", 40000, 360000 },
+	{ "half", 200000, 200000 },
+	{ "more than half", 200001, 200000 },
+	{ "absurd", 999999, 200000 },
+};
+
+static void credit_desc(const struct credit_case *param, char *desc)
+{
+	strscpy(desc, param->desc, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(credit, credit_cases, credit_desc);
+
+/* Unscheduled bytes take room from grants, but not all of it. */
+static void homa_grant_update__unscheduled_credit(struct kunit *test)
+{
+	const struct credit_case *param = test->param_value;
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	struct homa_rpc *a, *b;
+
+	hn->sysctl.window = 400000;
+	hn->sysctl.max_overcommit = 1;
+	a = message_of(test, sender(test), 1, 1000000, param->announced);
+	hold();
+	update(a, 0, &batch);
+	let_go();
+	b = message(test, 2, 900000);
+	update(b, 0, &batch);
+	KUNIT_EXPECT_EQ(test, b->in.granted, param->granted);
+	KUNIT_EXPECT_EQ(test, grants->unsched, (s64)param->announced);
+	remove(a);
+	KUNIT_EXPECT_EQ(test, grants->unsched, 0);
+	remove(b);
+}
+
+struct fifo_case {
+	int fraction;
+	int increment;
+	u32 share;	/* thousandths that the oldest message gets */
+};
+
+static const struct fifo_case fifo_cases[] = {
+	{ 0, 50000, 0 }, { 50, 0, 0 }, { 50, 50000, 50 }, { 50, 10000, 50 },
+	{ 200, 20000, 200 }, { 500, 30000, 500 }, { 1, 1000, 1 },
+};
+
+static void fifo_desc(const struct fifo_case *param, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%d thousandths, %d at a time",
+		 param->fraction, param->increment);
+}
+
+KUNIT_ARRAY_PARAM(fifo, fifo_cases, fifo_desc);
+
+/* Shorter messages occupy the only slot; what the oldest gets is its share of
+ * all that is granted.
+ */
+static void homa_grant__fifo_share(struct kunit *test)
+{
+	const struct fifo_case *param = test->param_value;
+	struct homa_net *hn = test->priv;
+	struct homa_rpc *rpcs[MAX_MESSAGES];
+	struct homa_grant_batch batch;
+	u64 total = 0, share;
+	int i;
+
+	hn->sysctl.max_overcommit = 1;
+	hn->sysctl.grant_fifo_fraction = param->fraction;
+	hn->sysctl.fifo_grant_increment = param->increment;
+	hold();
+	for (i = 0; i < MAX_MESSAGES; i++) {
+		rpcs[i] = message(test, i, i ? 200000 : 1000000);
+		update(rpcs[i], 0, &batch);
+	}
+	let_go();
+	for (i = 1; i < MAX_MESSAGES - 4 && rpcs[0]->in.granted < 600000; i++) {
+		while (rpcs[i]->in.left) {
+			update(rpcs[i], min(outstanding_of(rpcs[i]), 10000u),
+			       &batch);
+			update(rpcs[0], outstanding_of(rpcs[0]), &batch);
+		}
+	}
+	for (i = 0; i < MAX_MESSAGES; i++)
+		total += rpcs[i]->in.granted;
+	share = rpcs[0]->in.granted;
+	KUNIT_EXPECT_EQ(test, host_counter(hn, fifo_grant_bytes), share);
+	KUNIT_EXPECT_LE(test, share * 1000, total * param->share);
+	KUNIT_EXPECT_GE(test, (share + 2ull * param->increment) * 1000,
+			total * param->share);
+	for (i = 0; i < MAX_MESSAGES; i++)
+		remove(rpcs[i]);
+}
+
+/* The share is at a high priority, and beyond max_incoming. */
+static void homa_grant__fifo_grant(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	struct homa_rpc *old, *rpc;
+
+	hn->sysctl.max_overcommit = 1;
+	hold();
+	old = message(test, 1, 1000000);
+	rpc = message(test, 2, 900000);
+	update(old, 0, &batch);
+	update(rpc, 0, &batch);
+	grants->fifo_debt = 1000ull * hn->sysctl.fifo_grant_increment - 1;
+	update(rpc, 0, &batch);
+	KUNIT_EXPECT_EQ(test, batch.count, 0);
+	grants->fifo_debt++;
+	update(rpc, 0, &batch);
+	KUNIT_ASSERT_EQ(test, batch.count, 1);
+	KUNIT_EXPECT_PTR_EQ(test, batch.grants[0].rpc, old);
+	KUNIT_EXPECT_EQ(test, batch.grants[0].offset, 50000U);
+	KUNIT_EXPECT_EQ(test, batch.grants[0].prio, 6);
+	let_go();
+	remove(rpc);
+	remove(old);
+}
+
+/* An oldest message that does not use its share loses it to the next. */
+static void homa_grant__fifo_skips_silent_ones(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_rpc *rpcs[3];
+	struct homa_grant_batch batch;
+	int i;
+
+	hold();
+	hn->sysctl.window = 10000;
+	hn->sysctl.max_overcommit = 1;
+	for (i = 0; i < 3; i++) {
+		rpcs[i] = message(test, i + 1, 1000000 - 1000 * i);
+		update(rpcs[i], 0, &batch);
+	}
+	for (i = 0; i < 4; i++) {
+		grants->fifo_debt = 1000ull * hn->sysctl.fifo_grant_increment;
+		update(rpcs[2], 0, &batch);
+	}
+	KUNIT_EXPECT_EQ(test, rpcs[0]->in.granted, 150000U);
+	KUNIT_EXPECT_EQ(test, (int)rpcs[0]->grant.state,
+			(int)HOMA_GRANT_STALLED);
+	KUNIT_EXPECT_EQ(test, rpcs[1]->in.granted, 50000U);
+	let_go();
+	check_scheduler(test, rpcs, 3);
+
+	/* Back with its next packet. */
+	hold();
+	update(rpcs[0], 100000, &batch);
+	grants->fifo_debt = 1000ull * hn->sysctl.fifo_grant_increment;
+	update(rpcs[0], 0, &batch);
+	KUNIT_EXPECT_EQ(test, rpcs[0]->in.granted, 200000U);
+	let_go();
+	check_scheduler(test, rpcs, 3);
+	for (i = 0; i < 3; i++)
+		remove(rpcs[i]);
+}
+
+/* An active message that is overtaken for long loses its slot to one that
+ * waits, and gets it back with its next packet.
+ */
+static void homa_grant__overtaken_message_stalls(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	struct homa_rpc *rpcs[3];
+
+	hn->sysctl.max_overcommit = 2;
+	hn->sysctl.max_incoming = 100000;
+	hn->sysctl.grant_fifo_fraction = 0;
+	rpcs[0] = message(test, 1, 300000);
+	rpcs[1] = message(test, 2, 900000);
+	update(rpcs[0], 0, &batch);
+	update(rpcs[1], 0, &batch);
+	update(rpcs[1], 199999, &batch);
+	rpcs[2] = message(test, 3, 1000000);
+	update(rpcs[2], 0, &batch);
+	KUNIT_EXPECT_EQ(test, (int)rpcs[0]->grant.state,
+			(int)HOMA_GRANT_ACTIVE);
+	update(rpcs[1], 1, &batch);
+	KUNIT_EXPECT_EQ(test, (int)rpcs[0]->grant.state,
+			(int)HOMA_GRANT_STALLED);
+	KUNIT_EXPECT_EQ(test, grants->stalled, (s64)rpcs[0]->in.granted);
+	KUNIT_EXPECT_EQ(test, (int)rpcs[2]->grant.state,
+			(int)HOMA_GRANT_ACTIVE);
+	KUNIT_EXPECT_EQ(test, host_counter(hn, grant_stalls), 1ULL);
+	check_scheduler(test, rpcs, 3);
+	update(rpcs[0], 1000, &batch);
+	KUNIT_EXPECT_EQ(test, (int)rpcs[0]->grant.state,
+			(int)HOMA_GRANT_ACTIVE);
+	KUNIT_EXPECT_EQ(test, grants->stalled, 0);
+	check_scheduler(test, rpcs, 3);
+	remove(rpcs[0]);
+	remove(rpcs[1]);
+	remove(rpcs[2]);
+}
+
+/* If nobody could use its slot or its room, it keeps them. */
+static void homa_grant__overtaken_without_need(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	struct homa_rpc *a, *b;
+
+	hn->sysctl.max_incoming = 100000;
+	a = message(test, 1, 300000);
+	b = message(test, 2, 900000);
+	update(a, 0, &batch);
+	update(b, 0, &batch);
+	update(b, 450000, &batch);
+	KUNIT_EXPECT_EQ(test, (int)a->grant.state, (int)HOMA_GRANT_ACTIVE);
+	remove(a);
+	remove(b);
+}
+
+static void silent(struct homa_rpc *rpc)
+{
+	spin_lock_bh(&rpc->lock);
+	homa_grant_silent(rpc);
+	spin_unlock_bh(&rpc->lock);
+}
+
+/* What the timer finds silent takes no room, whatever state it is in. */
+static void homa_grant_silent__frees_room(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	struct homa_rpc *rpcs[3];
+	int i;
+
+	hn->sysctl.max_overcommit = 1;
+	hn->sysctl.window = 60000;
+	hn->sysctl.max_incoming = 100000;
+	rpcs[0] = message(test, 1, 50000);
+	rpcs[1] = message(test, 2, 500000);
+	rpcs[2] = message(test, 3, 600000);
+	for (i = 0; i < 3; i++)
+		update(rpcs[i], 0, &batch);
+	KUNIT_EXPECT_EQ(test, (int)rpcs[0]->grant.state, (int)HOMA_GRANT_FULL);
+	KUNIT_EXPECT_EQ(test, rpcs[1]->in.granted, 50000U);
+	silent(rpcs[0]);	/* the tasklet has run when it returns */
+	KUNIT_EXPECT_EQ(test, rpcs[1]->in.granted, 60000U);
+	silent(rpcs[1]);
+	KUNIT_EXPECT_EQ(test, (int)rpcs[1]->grant.state,
+			(int)HOMA_GRANT_STALLED);
+	KUNIT_EXPECT_EQ(test, rpcs[2]->in.granted, 60000U);
+	check_scheduler(test, rpcs, 3);
+
+	/* Not while it waits for us. */
+	update(rpcs[2], 60000, &batch);
+	hn->sysctl.max_incoming = 1;
+	silent(rpcs[1]);
+	KUNIT_EXPECT_EQ(test, grants->stalled, 60000);
+	for (i = 0; i < 3; i++)
+		remove(rpcs[i]);
+	KUNIT_EXPECT_EQ(test, grants->stalled, 0);
+	KUNIT_EXPECT_EQ(test, grants->incoming, 0);
+	KUNIT_EXPECT_EQ(test, grants->count, 0);
+}
+
+/* Packets of a message that is fully granted do not even take the lock, until
+ * they make enough room for a grant.
+ */
+static void homa_grant_update__full_costs_nothing(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	struct homa_rpc *rpc;
+	int i;
+
+	rpc = message(test, 1, 50000);
+	update(rpc, 1000, &batch);
+	KUNIT_EXPECT_EQ(test, (int)rpc->grant.state, (int)HOMA_GRANT_FULL);
+	KUNIT_EXPECT_EQ(test, host_counter(hn, grant_locks), 1ULL);
+	for (i = 0; i < 9; i++)
+		update(rpc, 1000, &batch);
+	KUNIT_EXPECT_EQ(test, host_counter(hn, grant_locks), 1ULL);
+	KUNIT_EXPECT_EQ(test, grants->incoming, 49000);
+	update(rpc, 1000, &batch);
+	KUNIT_EXPECT_EQ(test, host_counter(hn, grant_locks), 2ULL);
+	KUNIT_EXPECT_EQ(test, grants->incoming, 39000);
+	update(rpc, 39000, &batch);
+	KUNIT_EXPECT_EQ(test, grants->incoming, 0);
+	KUNIT_EXPECT_NULL(test, rpc->grant.dev);
+}
+
+/* All messages of a sender are scheduled where the first one is. */
+static void homa_grant_start__one_device_for_a_sender(struct kunit *test)
+{
+	struct homa_dev *other = kunit_kzalloc(test, sizeof(*other),
+					       GFP_KERNEL);
+	struct homa_rpc *a, *b;
+
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	other->hn = test->priv;
+	refcount_set(&other->refs, 1);
+	homa_grant_init(&other->grants, test->priv);
+	a = message(test, 1, 100000);
+	b = message_of(test, a->peer, 2, 100000, 0);
+	remove(b);
+	spin_lock_bh(&b->lock);
+	homa_grant_start(b, other);
+	KUNIT_EXPECT_PTR_EQ(test, b->grant.dev, device);
+	KUNIT_EXPECT_EQ(test, refcount_read(&device->refs), 3U);
+	spin_unlock_bh(&b->lock);
+	remove(a);
+	remove(b);
+	spin_lock_bh(&b->lock);
+	homa_grant_start(b, other);
+	KUNIT_EXPECT_PTR_EQ(test, b->grant.dev, other);
+	spin_unlock_bh(&b->lock);
+	remove(b);
+	KUNIT_EXPECT_EQ(test, refcount_read(&other->refs), 1U);
+	homa_grant_exit(&other->grants);
+}
+
+struct extreme_case {
+	int window;
+	int max_incoming;
+	int overcommit;
+	int increment;
+};
+
+static const struct extreme_case extreme_cases[] = {
+	{ 0, 1, 8, 50000 }, { 1, 1, 1, 1 }, { 0, 1000000000, 8, 1000000000 },
+	{ 1000000000, 1000000000, 8, 1000000000 }, { 1000000000, 1, 8, 0 },
+	{ 1, 1000000000, 1, 1000000000 },
+};
+
+static void extreme_desc(const struct extreme_case *param, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%d, %d, %d, %d", param->window,
+		 param->max_incoming, param->overcommit, param->increment);
+}
+
+KUNIT_ARRAY_PARAM(extreme, extreme_cases, extreme_desc);
+
+/* With the extremes of its settings the scheduler stays sane. */
+static void homa_grant__extreme_settings(struct kunit *test)
+{
+	const struct extreme_case *param = test->param_value;
+	struct homa_net *hn = test->priv;
+	struct run *run = run_start(test, 7, 3);
+	int i, n;
+
+	hn->sysctl.window = param->window;
+	hn->sysctl.max_incoming = param->max_incoming;
+	hn->sysctl.max_overcommit = param->overcommit;
+	hn->sysctl.fifo_grant_increment = param->increment;
+	hn->sysctl.grant_fifo_fraction = 500;
+	for (i = 0; i < 3; i++)
+		run_begin_message(run, i);
+	for (n = 0; n < 200 && (i = run_pick(run)) >= 0; n++)
+		run_deliver(run, i);
+	KUNIT_EXPECT_TRUE(test, n == 200 || !grants->count);
+	for (i = 0; i < 3; i++)
+		remove(run->rpcs[i]);
+	KUNIT_EXPECT_EQ(test, grants->incoming, 0);
+	KUNIT_EXPECT_EQ(test, grants->count, 0);
+}
+
 static int grant_init(struct kunit *test)
 {
 	int err = host_init(test);
@@ -675,6 +1199,20 @@ static struct kunit_case grant_cases[] = {
 	KUNIT_CASE(homa_grant_update__short_message_overtakes),
 	KUNIT_CASE_PARAM(homa_grant__nobody_starves, run_gen_params),
 	KUNIT_CASE(homa_grant__max_incoming_bounds_all),
+	KUNIT_CASE_PARAM(homa_grant_update__slots, slots_gen_params),
+	KUNIT_CASE(homa_grant_update__waiting_message_overtakes),
+	KUNIT_CASE(homa_grant_update__needy),
+	KUNIT_CASE_PARAM(homa_grant_update__unscheduled_credit,
+			 credit_gen_params),
+	KUNIT_CASE_PARAM(homa_grant__fifo_share, fifo_gen_params),
+	KUNIT_CASE(homa_grant__fifo_grant),
+	KUNIT_CASE(homa_grant__fifo_skips_silent_ones),
+	KUNIT_CASE(homa_grant__overtaken_message_stalls),
+	KUNIT_CASE(homa_grant__overtaken_without_need),
+	KUNIT_CASE(homa_grant_silent__frees_room),
+	KUNIT_CASE(homa_grant_update__full_costs_nothing),
+	KUNIT_CASE(homa_grant_start__one_device_for_a_sender),
+	KUNIT_CASE_PARAM(homa_grant__extreme_settings, extreme_gen_params),
 	{}
 };
 
