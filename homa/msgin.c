@@ -324,6 +324,18 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_add);
 
+/* All bytes of the lowest level have come: what level may the others have? */
+static bool msgin_next_level(struct homa_msgin *in)
+{
+	if (in->end < in->level_end || !list_empty(&in->gaps))
+		return false;
+	if (in->next_end > in->level_end) {
+		in->level = in->next_level;
+		in->level_end = in->next_end;
+	}
+	return in->end >= in->level_end;
+}
+
 /**
  * homa_msgin_granted() - the sender is told to use another priority
  * @in: incoming message
@@ -334,11 +346,14 @@ EXPORT_SYMBOL_IF_KUNIT(homa_msgin_add);
  */
 void homa_msgin_granted(struct homa_msgin *in, u32 offset, u8 level)
 {
-	if (level > in->level &&
-	    (in->end < in->level_end || !list_empty(&in->gaps)))
+	if (msgin_next_level(in) || level <= in->level) {
+		in->level = level;
+		in->level_end = offset;
 		return;
-	in->level = level;
-	in->level_end = offset;
+	}
+	if (in->next_end <= in->level_end || level < in->next_level)
+		in->next_level = level;
+	in->next_end = offset;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_granted);
 
@@ -373,8 +388,10 @@ void homa_msgin_find_losses(struct homa_rpc *rpc, u8 level,
 	if (level > in->level)
 		return;
 	in->later++;
-	if (list_empty(&in->gaps))
+	if (list_empty(&in->gaps)) {
+		msgin_next_level(in);
 		return;
+	}
 	young = homa_now() - NSEC_PER_USEC *
 		(u64)READ_ONCE(rpc->hn->sysctl.reorder_usecs);
 

@@ -59,6 +59,8 @@ static inline struct homa_rx_cb *homa_rx_cb(struct sk_buff *skb)
  * @scheduled: the message has needed grants; constant once it has begun
  * @level: lowest priority that packets on their way may have, as in IP headers
  * @level_end: bytes before this one may have it
+ * @next_level: lowest priority that later bytes may have
+ * @next_end: bytes before this one may have that; if beyond @level_end
  * @later: packets that came after all others and cannot have overtaken them
  * @num_gaps: entries in @gaps
  * @gaps: struct homa_gap, ascending
@@ -76,7 +78,9 @@ struct homa_msgin {
 	u32 unsched;
 	bool scheduled;
 	u8 level;
+	u8 next_level;
 	u32 level_end;
+	u32 next_end;
 	u16 later;
 	u16 num_gaps;
 	struct list_head gaps;

@@ -500,6 +500,63 @@ static void homa_msgin_request_missing__asks(struct kunit *test)
 /* Messages without room wait, shortest first, older before younger. Each has
  * a port of its own, since nobody listens there, and ICMP says so.
  */
+struct level_case {
+	const char *desc;
+	struct {
+		u32 end;	/* bytes that have come, without a gap */
+		bool gap;	/* ... or with one */
+		u32 offset;	/* what is granted then */
+		u8 level;
+	} steps[5];
+	u8 level;		/* lowest that packets on their way may have */
+};
+
+/* The message begins with unscheduled bytes up to 1000, at level 5. */
+static const struct level_case level_cases[] = {
+	{ "unscheduled", { }, 5 },
+	{ "lower at once", { { 0, false, 2000, 2 } }, 2 },
+	{ "higher later", { { 0, false, 2000, 6 } }, 5 },
+	{ "higher when all have come", { { 1000, false, 2000, 6 } }, 6 },
+	{ "but not with a gap", { { 1000, true, 2000, 6 } }, 5 },
+	{ "the lowest of two", { { 0, false, 2000, 2 }, { 0, false, 3000, 1 } },
+	  1 },
+	{ "down and up", { { 0, false, 2000, 2 }, { 500, false, 3000, 6 } }, 2 },
+	{ "up after the low ones", { { 0, false, 2000, 2 },
+	  { 500, false, 3000, 6 }, { 2000, false, 4000, 6 } }, 6 },
+	{ "not all of the middle ones have come", { { 0, false, 2000, 2 },
+	  { 500, false, 3000, 3 }, { 2000, false, 4000, 6 } }, 3 },
+	{ "the lowest of the later ones", { { 0, false, 2000, 2 },
+	  { 500, false, 3000, 3 }, { 600, false, 4000, 6 },
+	  { 2000, false, 5000, 6 } }, 3 },
+	{ "all have come", { { 0, false, 2000, 2 }, { 500, false, 3000, 3 },
+	  { 3000, false, 4000, 6 } }, 6 },
+};
+
+static void level_desc(const struct level_case *param, char *desc)
+{
+	strscpy(desc, param->desc, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(level, level_cases, level_desc);
+
+static void homa_msgin_granted__lowest_level(struct kunit *test)
+{
+	const struct level_case *param = test->param_value;
+	struct homa_msgin in = { .level = 5, .level_end = 1000 };
+	struct homa_gap gap;
+	int i;
+
+	for (i = 0; param->steps[i].offset; i++) {
+		INIT_LIST_HEAD(&in.gaps);
+		if (param->steps[i].gap)
+			list_add(&gap.links, &in.gaps);
+		in.end = param->steps[i].end;
+		homa_msgin_granted(&in, param->steps[i].offset,
+				   param->steps[i].level);
+	}
+	KUNIT_EXPECT_EQ(test, in.level, param->level);
+}
+
 static void homa_msgin_start__waits_for_room(struct kunit *test)
 {
 	static const u32 lengths[] = { 3000, 1000, 2000, 1000 };
@@ -562,6 +619,7 @@ static void homa_msgin_serve_waiters__stops_at_one_too_long(struct kunit *test)
 
 static struct kunit_case msgin_live_cases[] = {
 	KUNIT_CASE_PARAM(homa_msgin_request_missing__asks, missing_gen_params),
+	KUNIT_CASE_PARAM(homa_msgin_granted__lowest_level, level_gen_params),
 	KUNIT_CASE(homa_msgin_start__waits_for_room),
 	KUNIT_CASE(homa_msgin_serve_waiters__stops_at_one_too_long),
 	{}
