@@ -62,9 +62,11 @@ static struct homa_dev *dev_alloc(struct homa_net *hn, struct net_device *ndev)
 		return NULL;
 	dev->hn = hn;
 	dev->ndev = ndev;
+	dev->mtu = READ_ONCE(ndev->mtu);
 	INIT_LIST_HEAD(&dev->dead_links);
 	homa_grant_init(&dev->grants, hn);
 	refcount_set(&dev->refs, 2);	/* the table's, the caller's */
+	homa_pacer_dev_init(dev);
 	return dev;
 }
 
@@ -164,8 +166,10 @@ static void dev_remove(struct homa_dev *dev)
 		list_add_tail(&dev->dead_links, &hn->devs.dead);
 	}
 	spin_unlock_bh(&hn->devs.lock);
-	if (first)
+	if (first) {
+		homa_pacer_dev_gone(dev);
 		homa_dev_put(dev);
+	}
 }
 
 /* Frees dead devices that nobody has any more. */
@@ -182,6 +186,7 @@ static void devs_reap(struct homa_net *hn)
 	spin_unlock_bh(&hn->devs.lock);
 	list_for_each_entry_safe(dev, next, &unused, dead_links) {
 		homa_grant_exit(&dev->grants);
+		homa_pacer_dev_exit(dev);
 		kfree_rcu(dev, rcu);
 	}
 }
@@ -236,6 +241,8 @@ static int dev_event(struct notifier_block *nb, unsigned long event, void *ptr)
 		dev_remove(dev);
 	else if (event == NETDEV_UP || event == NETDEV_CHANGE)
 		schedule_work(&hn->devs.speeds);
+	else if (event == NETDEV_CHANGEMTU)
+		WRITE_ONCE(dev->mtu, ndev->mtu);
 	homa_dev_put(dev);
 	return NOTIFY_DONE;
 }

@@ -5,6 +5,7 @@
 
 #include "grant.h"
 #include "net.h"
+#include "pacer.h"
 
 struct net_device;
 
@@ -27,6 +28,8 @@ struct net_device;
  * @mbps: speed of the link as the driver says, 10^6 bit/s; 0: not known.
  *	See homa_dev_mbps().
  * @grants: what others may send here
+ * @mtu: of the device
+ * @pacer: what may be sent through it
  */
 struct homa_dev {
 	struct homa_net *hn;
@@ -39,7 +42,10 @@ struct homa_dev {
 	bool gone;
 
 	int mbps;
+	u32 mtu;
+
 	struct homa_grants grants ____cacheline_aligned_in_smp;
+	struct homa_pacer pacer ____cacheline_aligned_in_smp;
 };
 
 void homa_devs_net_init(struct homa_net *hn);

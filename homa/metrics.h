@@ -192,7 +192,8 @@ struct homa_net;
 	M(cutoff_changes, "Unscheduled cutoffs that were computed anew") \
 	M(reply_limits, "Packets for no RPC not answered: too many") \
 	M(resend_limits, "Times RESENDs had to wait: too many to one peer") \
-	M(early_resends, "RESENDs for gaps that order proves to be losses")
+	M(early_resends, "RESENDs for gaps that order proves to be losses") \
+	M(pacer_stalls, "Times that nothing was completed though packets waited")
 
 #define HOMA_METRIC_FIELD(name, desc) u64 name;
 #define HOMA_METRIC_ARRAY(name, entries, label) u64 name[entries];

@@ -182,6 +182,18 @@ void homa_msgout_start(struct homa_rpc *rpc, struct homa_msgout *filled,
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgout_start);
 
+/* Finds the piece that holds a byte, beginning where the last packet ended. */
+static void msgout_seek(struct homa_msgout *out, u32 offset)
+{
+	if (offset < out->piece_start) {
+		out->piece = 0;
+		out->piece_start = 0;
+	}
+	while (out->piece < out->num_pieces &&
+	       offset - out->piece_start >= out->pieces[out->piece].bv_len)
+		out->piece_start += out->pieces[out->piece++].bv_len;
+}
+
 /**
  * homa_msgout_attach() - let a packet share a message's data
  * @out: message
@@ -193,29 +205,24 @@ EXPORT_SYMBOL_IF_KUNIT(homa_msgout_start);
  * Return: bytes attached: fewer than wanted if the packet has no more room
  *	for fragments
  */
-int homa_msgout_attach(const struct homa_msgout *out, struct sk_buff *skb,
+int homa_msgout_attach(struct homa_msgout *out, struct sk_buff *skb,
 		       u32 start, u32 length)
 {
-	u32 offset = 0, done = 0;
-	int i, n = 0;
+	u32 done = 0;
+	int n = 0;
 
-	for (i = 0; i < out->num_pieces && done < length; i++) {
-		const struct bio_vec *piece = &out->pieces[i];
-		u32 skip, len;
+	msgout_seek(out, start);
+	while (out->piece < out->num_pieces && done < length &&
+	       n < MAX_SKB_FRAGS) {
+		const struct bio_vec *piece = &out->pieces[out->piece];
+		u32 skip = start + done - out->piece_start;
+		u32 len = min_t(u32, piece->bv_len - skip, length - done);
 
-		if (offset + piece->bv_len <= start + done) {
-			offset += piece->bv_len;
-			continue;
-		}
-		if (n == MAX_SKB_FRAGS)
-			break;
-		skip = start + done - offset;
-		len = min_t(u32, piece->bv_len - skip, length - done);
 		skb_fill_page_desc(skb, n++, piece->bv_page,
 				   piece->bv_offset + skip, len);
 		get_page(piece->bv_page);
 		done += len;
-		offset += piece->bv_len;
+		msgout_seek(out, start + done);
 	}
 	skb->len += done;
 	skb->data_len += done;
@@ -285,14 +292,24 @@ static int msgout_pump_new(struct homa_rpc *rpc, struct sk_buff_head *txq)
 	return n;
 }
 
+static int msgout_route(struct homa_rpc *rpc)
+{
+	int err = homa_output_route(rpc);
+
+	if (err)
+		homa_metric_inc(rpc->hn, tx_no_route);
+	return err;
+}
+
 /**
  * homa_msgout_pump() - make packets of what may be sent now
  * @rpc: RPC with an outgoing message
  * @paced: called by the pacer, for the message whose turn it is
  * @txq: packets to be sent are appended here
  *
- * If something is left, the pacer knows of it afterwards. Without memory
- * or route the rest waits for the timer or the receiver's RESEND.
+ * If something is left, the pacer knows of it afterwards; when it calls, one
+ * packet is made. Without memory or route the rest waits for the timer or the
+ * receiver's RESEND.
  *
  * Context: rpc->lock held.
  */
@@ -304,16 +321,18 @@ void homa_msgout_pump(struct homa_rpc *rpc, bool paced,
 
 	lockdep_assert_held(&rpc->lock);
 	while (homa_msgout_pending(out)) {
-		if (homa_pacer_defer(rpc, paced))
+		n = msgout_route(rpc);
+		if (!n && homa_pacer_defer(rpc, paced))
 			return;
-		if (out->num_resends)
+		if (!n && out->num_resends)
 			n = msgout_pump_resend(rpc, txq);
-		else
+		else if (!n)
 			n = msgout_pump_new(rpc, txq);
 		if (n <= 0) {
 			rpc->soft_error = n;
 			break;
 		}
+		paced = false;	/* whose turn is next, the pacer decides */
 	}
 	homa_pacer_remove(rpc);
 	if (out->next < out->length)

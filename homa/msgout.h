@@ -41,6 +41,8 @@ struct homa_range {
  * @done_at: time when the whole message had been passed to IP, ns; 0: not yet
  * @charged: bytes of memory charged to homa_sock.tx_mem
  * @num_pieces: entries in @pieces
+ * @piece: index in @pieces of what comes after the last packet
+ * @piece_start: offset of that piece in the message
  * @pieces: where the data is, in order; a page reference each
  *
  * The data stays until the RPC is freed. Packets share its pages.
@@ -59,6 +61,8 @@ struct homa_msgout {
 	u64 done_at;
 	u32 charged;
 	u16 num_pieces;
+	u16 piece;
+	u32 piece_start;
 	struct bio_vec *pieces;
 };
 
@@ -75,7 +79,7 @@ void homa_msgout_grant(struct homa_rpc *rpc, u32 offset, u8 prio,
 		       struct sk_buff_head *txq);
 bool homa_msgout_resend(struct homa_rpc *rpc, u32 offset, u32 length, u8 prio,
 			struct sk_buff_head *txq);
-int homa_msgout_attach(const struct homa_msgout *out, struct sk_buff *skb,
+int homa_msgout_attach(struct homa_msgout *out, struct sk_buff *skb,
 		       u32 start, u32 length);
 
 /* Bytes that wait to be sent, for the first time or again. */

@@ -4,7 +4,6 @@
 
 #include "dev.h"
 #include "net.h"
-#include "pacer.h"
 #include "peer.h"
 #include "prio.h"
 #include "rpc.h"
@@ -28,13 +27,11 @@ static int homa_queues_net_init(struct homa_net *hn)
 {
 	homa_ports_net_init(hn);
 	homa_devs_net_init(hn);
-	homa_pacer_net_init(hn);
 	return 0;
 }
 
 static void homa_queues_net_exit(struct homa_net *hn)
 {
-	homa_pacer_net_exit(hn);
 	homa_devs_net_exit(hn);
 }
 

@@ -65,7 +65,7 @@
  *                         and waiters for buffers, shutdown
  *  3  rcvbuf->lock        owners of bpages, free list            leaf
  *     grants->lock        messages that need grants              leaf
- *     hn->pacer.lock      messages that wait for the device      leaf
+ *     dev->pacer.lock     messages that wait for the device      leaf
  *     hn->peers.lock      list of peers                          leaf
  *     hn->devs.lock       devices: table, dead ones              leaf
  *     hn->tombs.lock      tombstones                             leaf
@@ -103,26 +103,6 @@ struct homa_peers {
 	spinlock_t lock;
 	struct list_head lru;
 	int count;
-};
-
-/**
- * struct homa_pacer - messages that wait for room in the device, see pacer.c
- * @lock: protects @tree
- * @tree: struct homa_rpc by bytes that have not been sent, fewest first
- * @outstanding: bytes given to IP that no device has finished with
- * @forgiven: part of @outstanding that is stuck somewhere and does not count
- * @last_completed: value of jiffies at the last completion
- * @timer: notices when nothing is completed while messages wait
- * @tasklet: sends from @tree when there is room again
- */
-struct homa_pacer {
-	spinlock_t lock;
-	struct rb_root_cached tree;
-	atomic_t outstanding;
-	int forgiven;
-	unsigned long last_completed;
-	struct timer_list timer;
-	struct tasklet_struct tasklet;
 };
 
 #define HOMA_DEV_BUCKET_BITS 4
@@ -212,7 +192,6 @@ struct homa_prio {
  * @ports: sockets
  * @peers: other hosts
  * @devs: network devices
- * @pacer: what we may send
  * @tombs: requests that were executed
  * @prio: sizes of incoming messages
  */
@@ -236,7 +215,6 @@ struct homa_net {
 	struct homa_ports ports;
 	struct homa_peers peers;
 	struct homa_devs devs;
-	struct homa_pacer pacer ____cacheline_aligned_in_smp;
 	struct homa_tombs tombs ____cacheline_aligned_in_smp;
 	struct homa_prio prio ____cacheline_aligned_in_smp;
 };

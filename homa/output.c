@@ -7,7 +7,10 @@
  * raise an error for the RPC that it belongs to.
  *
  * An sk_buff is owned by IP from then on. Its destructor tells the pacer
- * that the device is done with it.
+ * that the device is done with it. Until then it carries with it, in its
+ * struct skb_shared_info, which device was charged for it (destructor_arg, which
+ * is for destructors) and how many bytes (tskey, which nobody looks at in a
+ * packet that asks for no time stamps, as ours do not).
  *
  * The checksum is TCP's, over a pseudo header that says TCP: that is what
  * network devices can compute.
@@ -18,6 +21,7 @@
 #include <net/ip6_route.h>
 #include <net/route.h>
 
+#include "dev.h"
 #include "output.h"
 #include "pacer.h"
 #include "prio.h"
@@ -91,6 +95,17 @@ static struct dst_entry *route_v6(struct sock *sk, struct homa_path *path)
 	return dst;
 }
 
+/* The device that a route goes through, with a reference, or NULL. */
+static struct homa_dev *dst_homa_dev(struct homa_net *hn, struct dst_entry *dst)
+{
+	struct homa_dev *dev;
+
+	rcu_read_lock();
+	dev = homa_dev_get(hn, READ_ONCE(dst->dev));
+	rcu_read_unlock();
+	return dev;
+}
+
 /* The way to a peer, with a reference; fills in our address. */
 static struct dst_entry *path_route(struct homa_sock *hsk,
 				    struct homa_path *path)
@@ -105,6 +120,25 @@ static struct dst_entry *path_route(struct homa_sock *hsk,
 	if (IS_ERR(dst))
 		homa_metric_inc(homa_sock_net(hsk), peer_route_errors);
 	return dst;
+}
+
+/* Makes an RPC's route one through its present device. */
+static int rpc_set_dev(struct homa_rpc *rpc, struct dst_entry *dst)
+{
+	struct homa_dev *dev = dst_homa_dev(rpc->hn, dst);
+
+	if (!dev)
+		return -ENETDOWN;
+	if (rpc->dev == dev) {
+		homa_dev_put(dev);
+		return 0;
+	}
+	if (rpc->dev) {
+		homa_pacer_remove(rpc);
+		homa_dev_put(rpc->dev);
+	}
+	rpc->dev = dev;
+	return 0;
 }
 
 static void rpc_path(const struct homa_rpc *rpc, struct homa_path *path)
@@ -129,6 +163,7 @@ int homa_output_route(struct homa_rpc *rpc)
 {
 	struct homa_path path;
 	struct dst_entry *dst;
+	int err;
 
 	if (rpc->dst) {
 		if (dst_check(rpc->dst, rpc->dst_cookie))
@@ -141,6 +176,11 @@ int homa_output_route(struct homa_rpc *rpc)
 	dst = path_route(rpc->hsk, &path);
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
+	err = rpc_set_dev(rpc, dst);
+	if (err) {
+		dst_release(dst);
+		return err;
+	}
 	rpc->dst = dst;
 	rpc->saddr = path.saddr;
 	rpc->dst_cookie = 0;
@@ -176,10 +216,27 @@ u32 homa_output_max_data(const struct homa_rpc *rpc)
 /* A device has finished with one of our packets. */
 static void tx_destruct(struct sk_buff *skb)
 {
-	struct homa_net *hn = homa_sock_net(homa_sk(skb->sk));
+	struct homa_dev *dev = skb_shinfo(skb)->destructor_arg;
 
-	homa_pacer_completed(hn, skb->truesize);
+	homa_pacer_completed(dev, skb_shinfo(skb)->tskey);
+	homa_dev_put(dev);
 	sock_wfree(skb);	/* may free the socket, and with it the host */
+}
+
+/* Makes the socket and the device pay for a packet. */
+static void tx_charge(struct homa_sock *hsk, struct sk_buff *skb,
+		      struct homa_dev *dev, const struct dst_entry *dst,
+		      const struct homa_path *path)
+{
+	u32 wire = skb->len + ip_header_length(&path->daddr) + dst->header_len +
+		   HOMA_FRAME_OVERHEAD;
+
+	skb_set_owner_w(skb, homa_sock_sk(hsk));
+	skb->destructor = tx_destruct;
+	homa_dev_hold(dev);
+	skb_shinfo(skb)->destructor_arg = dev;
+	skb_shinfo(skb)->tskey = max_t(u32, wire, HOMA_MIN_FRAME);
+	homa_pacer_charge(dev, skb_shinfo(skb)->tskey);
 }
 
 static struct sk_buff *tx_alloc(struct homa_sock *hsk, struct dst_entry *dst,
@@ -222,8 +279,9 @@ static void tx_checksum(struct sk_buff *skb, const struct homa_path *path)
 
 /* Completes the header of a packet and appends it to the queue. */
 static void tx_queue(struct homa_sock *hsk, struct sk_buff *skb,
-		     struct dst_entry *dst, const struct homa_path *path,
-		     u8 prio, struct sk_buff_head *txq)
+		     struct dst_entry *dst, struct homa_dev *dev,
+		     const struct homa_path *path, u8 prio,
+		     struct sk_buff_head *txq)
 {
 	struct homa_common_hdr *h = (struct homa_common_hdr *)skb->data;
 	struct homa_net *hn = homa_sock_net(hsk);
@@ -242,9 +300,7 @@ static void tx_queue(struct homa_sock *hsk, struct sk_buff *skb,
 	cb->control = h->type != HOMA_DATA;
 	dst_hold(dst);
 	skb_dst_set(skb, dst);
-	skb_set_owner_w(skb, homa_sock_sk(hsk));
-	skb->destructor = tx_destruct;
-	homa_pacer_charge(hn, skb->truesize);
+	tx_charge(hsk, skb, dev, dst, path);
 
 	homa_metric_sent(hn, h->type);
 	homa_metric_inc(hn, priority_packets[prio]);
@@ -271,7 +327,7 @@ static void data_header(struct homa_rpc *rpc, struct sk_buff *skb, u32 start,
 
 /**
  * homa_output_data() - make one DATA packet
- * @rpc: RPC with an outgoing message
+ * @rpc: RPC with an outgoing message and a valid route
  * @start: first byte
  * @end: byte after the last one that may be in the packet
  * @retransmit: the bytes were sent before
@@ -289,14 +345,8 @@ int homa_output_data(struct homa_rpc *rpc, u32 start, u32 end, bool retransmit,
 	struct sk_buff *skb;
 	u32 unsched = rpc->out.unsched;
 	u32 max, n;
-	int err;
 
 	lockdep_assert_held(&rpc->lock);
-	err = homa_output_route(rpc);
-	if (err) {
-		homa_metric_inc(rpc->hn, tx_no_route);
-		return err;
-	}
 	max = min(homa_output_max_data(rpc), end - start);
 	if (!max)
 		return -EMSGSIZE;
@@ -310,15 +360,16 @@ int homa_output_data(struct homa_rpc *rpc, u32 start, u32 end, bool retransmit,
 	h = (struct homa_data_hdr *)skb->data;
 	homa_peer_pop_ack(rpc->peer, &h->ack);
 	rpc_path(rpc, &path);
-	tx_queue(rpc->hsk, skb, rpc->dst, &path, prio, txq);
+	tx_queue(rpc->hsk, skb, rpc->dst, rpc->dev, &path, prio, txq);
 	tt_event(rpc->hn, DATA_SEND, skb->len, homa_trace_peer(rpc),
 		 homa_trace_id(rpc), start);
 	return n;
 }
 
 static int tx_control(struct homa_sock *hsk, struct dst_entry *dst,
-		      const struct homa_path *path, enum homa_packet_type type,
-		      void *header, size_t length, struct sk_buff_head *txq)
+		      struct homa_dev *dev, const struct homa_path *path,
+		      enum homa_packet_type type, void *header, size_t length,
+		      struct sk_buff_head *txq)
 {
 	struct homa_common_hdr *h = header;
 	struct sk_buff *skb;
@@ -329,7 +380,7 @@ static int tx_control(struct homa_sock *hsk, struct dst_entry *dst,
 	h->type = type;
 	h->doff = HOMA_DOFF_CONTROL;
 	skb_put_data(skb, header, length);
-	tx_queue(hsk, skb, dst, path,
+	tx_queue(hsk, skb, dst, dev, path,
 		 homa_prio_highest(homa_sock_net(hsk)), txq);
 	return 0;
 }
@@ -358,7 +409,8 @@ int homa_output_control(struct homa_rpc *rpc, enum homa_packet_type type,
 		return err;
 	}
 	rpc_path(rpc, &path);
-	return tx_control(rpc->hsk, rpc->dst, &path, type, header, length, txq);
+	return tx_control(rpc->hsk, rpc->dst, rpc->dev, &path, type, header,
+			  length, txq);
 }
 
 /**
@@ -378,13 +430,20 @@ int homa_output_reply(struct homa_sock *hsk, struct homa_path *path,
 		      struct sk_buff_head *txq)
 {
 	struct dst_entry *dst = path_route(hsk, path);
-	int err;
+	struct homa_net *hn = homa_sock_net(hsk);
+	struct homa_dev *dev;
+	int err = -ENETDOWN;
 
 	if (IS_ERR(dst)) {
-		homa_metric_inc(homa_sock_net(hsk), tx_no_route);
+		homa_metric_inc(hn, tx_no_route);
 		return PTR_ERR(dst);
 	}
-	err = tx_control(hsk, dst, path, type, header, length, txq);
+	dev = dst_homa_dev(hn, dst);
+	if (dev)
+		err = tx_control(hsk, dst, dev, path, type, header, length, txq);
+	else
+		homa_metric_inc(hn, tx_no_route);
+	homa_dev_put(dev);
 	dst_release(dst);
 	return err;
 }

@@ -1,51 +1,165 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-/* The pacer: keeps the queue before the device short, so that the order of
+/* The pacer: keeps the queue before a device short, so that the order of
  * messages is decided here and not there.
  *
- *	outstanding = bytes given to IP that no device has finished with
- *	a packet of a long message may go if outstanding < limit
- *	otherwise its message waits in a tree, fewest bytes left first (SRPT)
+ *	in the device = bytes given to IP that the device has not finished with
+ *	a packet of a long message may go if in the device < limit
+ *				   and modelled backlog <= max_nic_est_backlog_usecs
+ *	otherwise its message waits: fewest bytes left first (SRPT), and of each
+ *	1000 bytes pacer_fifo_fraction go to the oldest message
  *
  * Completions (sk_buff destructors) drive it: when there is room again a
- * tasklet sends from the message with the fewest bytes left. Messages below
- * defer_min_bytes, and control packets, never wait.
+ * tasklet sends from the message whose turn it is, packet by packet. They also
+ * tell what the limit is (inflight.c). The backlog is modelled only where the
+ * speed of the link is known (dev.c), for devices that say to be done with
+ * packets before they are; its end comes with a timer. Bytes are those on the
+ * wire. Messages below defer_min_bytes, and control packets, never wait, but they
+ * count.
  *
- * There is one tree for all devices of a host. Packets may be held back where
- * nobody completes them for seconds, for instance until a neighbour answers;
- * when nothing has been completed for a while, what is outstanding counts no
- * more, so that one dead neighbour does not stop all other messages.
+ * Packets may be held back where nobody completes them for seconds, for instance
+ * until a neighbour answers. When nothing has been completed for a while, what is
+ * in the device counts no more, and for some time the device may have much more
+ * than it needs, so that one dead neighbour does not stop all other messages.
+ *
+ * Each device of a host has a pacer of its own.
  */
 #include <kunit/visibility.h>
 
+#include "dev.h"
 #include "output.h"
-#include "pacer.h"
 #include "rpc.h"
 
-/* Limit where the speed of the device is unknown: 10 us at 25 Gb/s, and
- * room for a few packets at any MTU.
+/* Highest limit where the speed of the device is unknown: what a device of 100
+ * Gb/s needs that reports completions every 10 us, twice.
  */
-#define PACER_DEFAULT_BYTES 32768
+#define PACER_MAX_BYTES (1 << 18)
 
-/* Time without a completion after which packets count as stuck. */
+/* Time without a completion after which packets count as stuck; the limit from
+ * then on, and for how long. It is room for some packets to hosts that do not
+ * answer, and not so much that short messages wait for long.
+ */
 #define PACER_STALL_JIFFIES (1 + HZ / 500)
+#define PACER_RELAXED_BYTES 32768
+#define PACER_RELAXED_JIFFIES HZ
 
-/* Messages that are served before other softirqs have a turn. */
-#define PACER_BUDGET 16
+/* Packets that are sent before other softirqs have a turn. */
+#define PACER_BUDGET 32
 
-static int pacer_limit(const struct homa_net *hn)
+/* What a link's modelled backlog is at most: its speed may have been set to
+ * something wrong for a moment.
+ */
+#define PACER_MAX_BACKLOG_NS NSEC_PER_SEC
+
+/* Bytes in the device that count. Completions are read first, or they could be
+ * of packets that are not counted as queued.
+ */
+static s64 pacer_outstanding(const struct homa_pacer *pacer)
 {
-	int mbps = READ_ONCE(hn->sysctl.link_mbps);
-	int usecs = READ_ONCE(hn->sysctl.max_nic_queue_usecs);
+	s64 completed = atomic64_read(&pacer->completed);
 
-	if (!mbps)
-		return PACER_DEFAULT_BYTES;
-	return clamp_t(s64, (s64)mbps * usecs / 8, PACER_DEFAULT_BYTES, INT_MAX / 2);
+	smp_rmb();	/* pairs with a packet's way through the device */
+	return atomic64_read(&pacer->queued) - completed -
+	       READ_ONCE(pacer->forgiven);
 }
 
-static bool pacer_full(const struct homa_net *hn)
+static bool pacer_full(const struct homa_dev *dev)
 {
-	return atomic_read(&hn->pacer.outstanding) -
-	       READ_ONCE(hn->pacer.forgiven) >= pacer_limit(hn);
+	const struct homa_pacer *pacer = &dev->pacer;
+	u32 limit = READ_ONCE(pacer->inflight.limit);
+
+	if (READ_ONCE(dev->gone))
+		return false;
+	if (READ_ONCE(pacer->relaxed))
+		limit = max_t(u32, limit, PACER_RELAXED_BYTES);
+	return pacer_outstanding(pacer) >= limit;
+}
+
+/* Time until the modelled backlog is short enough, in ns; 0: it is. */
+static u64 pacer_backlog_wait(const struct homa_dev *dev)
+{
+	const struct homa_net *hn = dev->hn;
+	u64 allowed, now;
+
+	if (!homa_dev_mbps(dev) || READ_ONCE(dev->gone))
+		return 0;
+	now = homa_now();
+	allowed = now + NSEC_PER_USEC *
+			(u64)READ_ONCE(hn->sysctl.max_nic_est_backlog_usecs);
+	return max_t(s64, atomic64_read(&dev->pacer.idle_ns) - allowed, 0);
+}
+
+/* Bytes of the longest packet, on the wire. */
+static u32 pacer_packet(const struct homa_dev *dev)
+{
+	return READ_ONCE(dev->mtu) + HOMA_FRAME_OVERHEAD;
+}
+
+/* Highest limit for bytes in the device; never less than for two packets. */
+static u32 pacer_max(const struct homa_dev *dev)
+{
+	u64 usecs = READ_ONCE(dev->hn->sysctl.max_nic_queue_usecs);
+	u64 mbps = homa_dev_mbps(dev);
+
+	if (!mbps)
+		return PACER_MAX_BYTES;
+	return clamp_t(u64, mbps * usecs / 8, pacer_packet(dev) + 1,
+		       INT_MAX / 2);
+}
+
+/**
+ * homa_pacer_charge() - a packet is on its way to a device
+ * @dev: device
+ * @bytes: on the wire
+ *
+ * Context: any.
+ */
+void homa_pacer_charge(struct homa_dev *dev, u32 bytes)
+{
+	struct homa_net *hn = dev->hn;
+	struct homa_pacer *pacer = &dev->pacer;
+	u32 mbps = homa_dev_mbps(dev);
+	s64 now, cost, idle, new;
+
+	atomic64_add(bytes, &pacer->queued);
+	if (!mbps)
+		return;
+	now = homa_now();
+	cost = div_u64(bytes * 8ULL * 1000 * 100,
+		       mbps * (u32)READ_ONCE(hn->sysctl.max_link_usage));
+	idle = atomic64_read(&pacer->idle_ns);
+	for (;;) {
+		new = min_t(s64, max(idle, now) + cost,
+			    now + PACER_MAX_BACKLOG_NS);
+		if (atomic64_try_cmpxchg(&pacer->idle_ns, &idle, new))
+			return;
+		homa_metric_inc(hn, idle_time_conflicts);
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_pacer_charge);
+
+static void pacer_lock(struct homa_dev *dev) __acquires(&dev->pacer.lock)
+{
+	u64 start;
+
+	if (spin_trylock(&dev->pacer.lock))
+		return;
+	start = homa_now();
+	spin_lock(&dev->pacer.lock);
+	homa_metric_inc(dev->hn, throttle_lock_misses);
+	homa_metric_add(dev->hn, throttle_lock_miss_cycles, homa_now() - start);
+}
+
+static void pacer_unlock(struct homa_dev *dev) __releases(&dev->pacer.lock)
+{
+	spin_unlock(&dev->pacer.lock);
+}
+
+static bool pacer_older(struct rb_node *a, const struct rb_node *b)
+{
+	const struct homa_rpc *x = rb_entry(a, struct homa_rpc, pacer_age);
+	const struct homa_rpc *y = rb_entry(b, struct homa_rpc, pacer_age);
+
+	return x->created < y->created;
 }
 
 static bool pacer_before(struct rb_node *a, const struct rb_node *b)
@@ -53,27 +167,43 @@ static bool pacer_before(struct rb_node *a, const struct rb_node *b)
 	const struct homa_rpc *x = rb_entry(a, struct homa_rpc, pacer_node);
 	const struct homa_rpc *y = rb_entry(b, struct homa_rpc, pacer_node);
 
+	homa_metric_inc(x->hn, throttle_list_checks);
 	if (x->pacer_left != y->pacer_left)
 		return x->pacer_left < y->pacer_left;
 	return x->created < y->created;
 }
 
+static void pacer_first_waits(struct homa_pacer *pacer)
+{
+	pacer->backlog_ns = homa_now();
+	if (!timer_pending(&pacer->timer))
+		mod_timer(&pacer->timer, jiffies + PACER_STALL_JIFFIES);
+}
+
 /* Puts a message in the tree, or where it belongs by now. */
 static void pacer_add(struct homa_rpc *rpc)
 {
-	struct homa_pacer *pacer = &rpc->hn->pacer;
+	struct homa_pacer *pacer = &rpc->dev->pacer;
+	bool new = RB_EMPTY_NODE(&rpc->pacer_node);
 	u32 left = homa_msgout_left(&rpc->out);
 
-	spin_lock(&pacer->lock);
-	if (RB_EMPTY_NODE(&rpc->pacer_node) || rpc->pacer_left != left) {
-		if (!RB_EMPTY_NODE(&rpc->pacer_node))
-			rb_erase_cached(&rpc->pacer_node, &pacer->tree);
-		rpc->pacer_left = left;
-		rb_add_cached(&rpc->pacer_node, &pacer->tree, pacer_before);
-	}
-	if (!timer_pending(&pacer->timer))
-		mod_timer(&pacer->timer, jiffies + PACER_STALL_JIFFIES);
-	spin_unlock(&pacer->lock);
+	if (!new && rpc->pacer_left == left)
+		return;
+	pacer_lock(rpc->dev);
+	if (!new)
+		rb_erase_cached(&rpc->pacer_node, &pacer->tree);
+	else if (RB_EMPTY_ROOT(&pacer->tree.rb_root))
+		pacer_first_waits(pacer);
+	rpc->pacer_left = left;
+	rb_add_cached(&rpc->pacer_node, &pacer->tree, pacer_before);
+	if (new)
+		rb_add_cached(&rpc->pacer_age, &pacer->ages, pacer_older);
+	pacer_unlock(rpc->dev);
+	if (!new)
+		return;
+	homa_metric_inc(rpc->hn, throttle_list_adds);
+	tt_event(rpc->hn, PACER_DEFER, homa_trace_id(rpc), rpc->out.next,
+		 pacer_outstanding(pacer), READ_ONCE(pacer->inflight.limit));
 }
 
 /**
@@ -84,21 +214,38 @@ static void pacer_add(struct homa_rpc *rpc)
  */
 void homa_pacer_remove(struct homa_rpc *rpc)
 {
-	struct homa_pacer *pacer = &rpc->hn->pacer;
+	struct homa_pacer *pacer;
 
 	lockdep_assert_held(&rpc->lock);
 	if (RB_EMPTY_NODE(&rpc->pacer_node))
 		return;
-	spin_lock(&pacer->lock);
+	pacer = &rpc->dev->pacer;
+	pacer_lock(rpc->dev);
 	rb_erase_cached(&rpc->pacer_node, &pacer->tree);
 	RB_CLEAR_NODE(&rpc->pacer_node);
-	spin_unlock(&pacer->lock);
+	rb_erase_cached(&rpc->pacer_age, &pacer->ages);
+	if (RB_EMPTY_ROOT(&pacer->tree.rb_root))
+		homa_metric_add(rpc->hn, nic_backlog_cycles,
+				homa_now() - pacer->backlog_ns);
+	pacer_unlock(rpc->dev);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_pacer_remove);
 
+/* Looks after messages that wait though the device is not full. */
+static void pacer_wake(struct homa_dev *dev)
+{
+	u64 wait = pacer_backlog_wait(dev);
+
+	if (!wait)
+		tasklet_schedule(&dev->pacer.tasklet);
+	else if (!hrtimer_is_queued(&dev->pacer.hrtimer))
+		hrtimer_start(&dev->pacer.hrtimer, ns_to_ktime(wait),
+			      HRTIMER_MODE_REL);
+}
+
 /**
  * homa_pacer_defer() - must a message's next packet wait?
- * @rpc: RPC with an outgoing message
+ * @rpc: RPC with an outgoing message and a valid route
  * @paced: it is this message's turn
  *
  * Context: rpc->lock held.
@@ -107,129 +254,250 @@ EXPORT_SYMBOL_IF_KUNIT(homa_pacer_remove);
 bool homa_pacer_defer(struct homa_rpc *rpc, bool paced)
 {
 	struct homa_net *hn = rpc->hn;
+	struct homa_dev *dev = rpc->dev;
 
 	lockdep_assert_held(&rpc->lock);
 	if (rpc->out.length < READ_ONCE(hn->sysctl.defer_min_bytes) ||
 	    READ_ONCE(hn->sysctl.flags) & HOMA_FLAG_DONT_THROTTLE)
 		return false;
-	if (!pacer_full(hn) &&
-	    (paced || RB_EMPTY_ROOT(&hn->pacer.tree.rb_root)))
+	if ((paced || RB_EMPTY_ROOT(&dev->pacer.tree.rb_root)) &&
+	    !pacer_full(dev) && !pacer_backlog_wait(dev))
 		return false;
 	pacer_add(rpc);
 
 	/* The device may have finished before the message was in the tree. */
 	smp_mb();	/* pairs with homa_pacer_completed() */
-	if (!pacer_full(hn))
-		tasklet_schedule(&hn->pacer.tasklet);
+	if (!pacer_full(dev))
+		pacer_wake(dev);
 	return true;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_pacer_defer);
 
 /**
  * homa_pacer_completed() - a device has finished with a packet
- * @hn: host
+ * @dev: device
  * @bytes: as charged
  *
  * Context: any but hard interrupts; locks of the network stack may be held.
  */
-void homa_pacer_completed(struct homa_net *hn, u32 bytes)
+void homa_pacer_completed(struct homa_dev *dev, u32 bytes)
 {
-	int outstanding = atomic_sub_return(bytes, &hn->pacer.outstanding);
+	struct homa_pacer *pacer = &dev->pacer;
+	s64 excess;
 
-	if (READ_ONCE(hn->pacer.last_completed) != jiffies)
-		WRITE_ONCE(hn->pacer.last_completed, jiffies);
-	if (READ_ONCE(hn->pacer.forgiven) > outstanding)
-		WRITE_ONCE(hn->pacer.forgiven, max(outstanding, 0));
+	atomic64_add(bytes, &pacer->completed);
+	if (READ_ONCE(pacer->last_completed) != jiffies)
+		WRITE_ONCE(pacer->last_completed, jiffies);
+	if (unlikely(READ_ONCE(pacer->forgiven))) {
+		excess = -pacer_outstanding(pacer);
+		if (excess > 0)
+			WRITE_ONCE(pacer->forgiven,
+				   max(READ_ONCE(pacer->forgiven) - excess, 0LL));
+	}
 	smp_mb();	/* pairs with homa_pacer_defer() */
-	if (!RB_EMPTY_ROOT(&hn->pacer.tree.rb_root) && !pacer_full(hn))
-		tasklet_schedule(&hn->pacer.tasklet);
+	if (!RB_EMPTY_ROOT(&pacer->tree.rb_root) && !pacer_full(dev))
+		tasklet_schedule(&pacer->tasklet);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_pacer_completed);
 
-/* The message whose turn it is, with a reference. */
-static struct homa_rpc *pacer_first(struct homa_net *hn)
+/* The message whose turn it is, with a reference, or NULL. */
+static struct homa_rpc *pacer_next(struct homa_dev *dev, bool fifo)
 {
+	struct homa_pacer *pacer = &dev->pacer;
 	struct homa_rpc *rpc = NULL;
 	struct rb_node *node;
 
-	spin_lock(&hn->pacer.lock);
-	node = rb_first_cached(&hn->pacer.tree);
+	pacer_lock(dev);
+	node = rb_first_cached(fifo ? &pacer->ages : &pacer->tree);
 	if (node) {
-		rpc = rb_entry(node, struct homa_rpc, pacer_node);
+		if (fifo)
+			rpc = rb_entry(node, struct homa_rpc, pacer_age);
+		else
+			rpc = rb_entry(node, struct homa_rpc, pacer_node);
 		homa_rpc_get(rpc);
 	}
-	spin_unlock(&hn->pacer.lock);
+	pacer_unlock(dev);
 	return rpc;
+}
+
+/* Is it the turn of the oldest message? */
+static bool pacer_fifo_turn(struct homa_dev *dev)
+{
+	return dev->pacer.srpt_budget <= 0 &&
+	       READ_ONCE(dev->hn->sysctl.pacer_fifo_fraction);
+}
+
+/* Counts what was sent in one turn. */
+static void pacer_account(struct homa_dev *dev, struct sk_buff_head *txq,
+			  bool fifo)
+{
+	int fraction = READ_ONCE(dev->hn->sysctl.pacer_fifo_fraction);
+	struct homa_pacer *pacer = &dev->pacer;
+	struct homa_net *hn = dev->hn;
+	struct sk_buff *skb;
+	s64 bytes = 0;
+
+	skb_queue_walk(txq, skb)
+		bytes += skb->len;
+	homa_metric_add(hn, pacer_homa_packets, skb_queue_len(txq));
+	homa_metric_add(hn, pacer_homa_bytes, bytes);
+	if (fifo)
+		homa_metric_add(hn, pacer_fifo_bytes, bytes);
+	if (!fraction)
+		pacer->srpt_budget = 0;
+	else if (fifo)
+		pacer->srpt_budget += div_s64(bytes * (1000 - fraction),
+					      fraction);
+	else
+		pacer->srpt_budget -= bytes;
+}
+
+/* Sends a packet of the message whose turn it is; false if none waits. */
+static bool pacer_turn(struct homa_dev *dev)
+{
+	bool fifo = pacer_fifo_turn(dev);
+	struct homa_rpc *rpc = pacer_next(dev, fifo);
+	struct sk_buff_head txq;
+	u64 start;
+
+	if (!rpc)
+		return false;
+	__skb_queue_head_init(&txq);
+	spin_lock(&rpc->lock);
+	if (rpc->state == HOMA_DEAD || rpc->error)
+		homa_pacer_remove(rpc);
+	else if (rpc->dev == dev)	/* it may have moved to another */
+		homa_msgout_pump(rpc, true, &txq);
+	tt_event(rpc->hn, PACER_XMIT, homa_trace_id(rpc), rpc->out.next,
+		 homa_msgout_left(&rpc->out), fifo);
+	spin_unlock(&rpc->lock);
+	pacer_account(dev, &txq, fifo);
+	start = homa_now();
+	homa_output_flush(&txq);
+	homa_metric_add(dev->hn, pacer_xmit_cycles, homa_now() - start);
+	homa_rpc_put(rpc);
+	return true;
+}
+
+/* Learns from what was completed since the last time. */
+static void pacer_learn(struct homa_dev *dev, u64 now)
+{
+	struct homa_pacer *pacer = &dev->pacer;
+	u64 completed = atomic64_read(&pacer->completed);
+
+	smp_rmb();	/* see pacer_outstanding() */
+	homa_inflight_completed(&pacer->inflight, now,
+				atomic64_read(&pacer->queued), completed,
+				pacer_packet(dev), pacer_max(dev));
 }
 
 static void pacer_run(struct tasklet_struct *t)
 {
-	struct homa_net *hn = from_tasklet(hn, t, pacer.tasklet);
-	struct sk_buff_head txq;
-	struct homa_rpc *rpc;
+	struct homa_dev *dev = from_tasklet(dev, t, pacer.tasklet);
+	struct homa_pacer *pacer = &dev->pacer;
 	int budget = PACER_BUDGET;
+	u64 start = homa_now();
+	bool full;
 
-	__skb_queue_head_init(&txq);
-	while (!pacer_full(hn) && (rpc = pacer_first(hn))) {
-		spin_lock(&rpc->lock);
-		if (rpc->state != HOMA_DEAD && !rpc->error)
-			homa_msgout_pump(rpc, true, &txq);
-		else
-			homa_pacer_remove(rpc);
-		spin_unlock(&rpc->lock);
-		homa_metric_add(hn, pacer_homa_packets, skb_queue_len(&txq));
-		homa_output_flush(&txq);
-		homa_rpc_put(rpc);
-		if (!--budget) {
-			tasklet_schedule(t);
-			break;
-		}
+	pacer_learn(dev, start);
+	do {
+		full = pacer_full(dev);
+	} while (!full && !pacer_backlog_wait(dev) && budget-- &&
+		 pacer_turn(dev));
+	if (!RB_EMPTY_ROOT(&pacer->tree.rb_root)) {
+		if (!full)
+			pacer_wake(dev);
+		pacer->inflight.blocked = full && !READ_ONCE(pacer->forgiven) &&
+					  !READ_ONCE(pacer->relaxed);
 	}
+	homa_metric_add(dev->hn, pacer_cycles, homa_now() - start);
+}
+
+static enum hrtimer_restart pacer_hrtimer(struct hrtimer *t)
+{
+	struct homa_pacer *pacer = container_of(t, struct homa_pacer, hrtimer);
+
+	tasklet_schedule(&pacer->tasklet);
+	return HRTIMER_NORESTART;
+}
+
+/* Nothing was completed for a while though messages wait. */
+static void pacer_stalled(struct homa_dev *dev)
+{
+	struct homa_pacer *pacer = &dev->pacer;
+	s64 forgiven = READ_ONCE(pacer->forgiven) + pacer_outstanding(pacer);
+
+	WRITE_ONCE(pacer->forgiven, max(forgiven, 0LL));
+	pacer->relaxed_until = jiffies + PACER_RELAXED_JIFFIES;
+	WRITE_ONCE(pacer->relaxed, true);
+	homa_metric_inc(dev->hn, pacer_stalls);
+	tasklet_schedule(&pacer->tasklet);
 }
 
 /* Looks after messages that wait; runs only while there are some. */
 static void pacer_timer(struct timer_list *t)
 {
-	struct homa_net *hn = timer_container_of(hn, t, pacer.timer);
-	struct homa_pacer *pacer = &hn->pacer;
+	struct homa_dev *dev = timer_container_of(dev, t, pacer.timer);
+	struct homa_pacer *pacer = &dev->pacer;
 
-	spin_lock(&pacer->lock);
+	if (pacer->relaxed && time_after_eq(jiffies, pacer->relaxed_until))
+		WRITE_ONCE(pacer->relaxed, false);
+	pacer_lock(dev);
 	if (!RB_EMPTY_ROOT(&pacer->tree.rb_root)) {
 		if (time_after_eq(jiffies, READ_ONCE(pacer->last_completed) +
-					   PACER_STALL_JIFFIES)) {
-			WRITE_ONCE(pacer->forgiven,
-				   max(atomic_read(&pacer->outstanding), 0));
-			tasklet_schedule(&pacer->tasklet);
-		}
+					   PACER_STALL_JIFFIES))
+			pacer_stalled(dev);
 		mod_timer(&pacer->timer, jiffies + PACER_STALL_JIFFIES);
 	}
-	spin_unlock(&pacer->lock);
+	pacer_unlock(dev);
 }
 
 /**
- * homa_pacer_net_init() - prepare a host's pacer
- * @hn: host
+ * homa_pacer_dev_init() - prepare a device's pacer
+ * @dev: device
  *
- * Context: process.
+ * Context: any.
  */
-void homa_pacer_net_init(struct homa_net *hn)
+void homa_pacer_dev_init(struct homa_dev *dev)
 {
-	spin_lock_init(&hn->pacer.lock);
-	hn->pacer.tree = RB_ROOT_CACHED;
-	timer_setup(&hn->pacer.timer, pacer_timer, 0);
-	tasklet_setup(&hn->pacer.tasklet, pacer_run);
+	struct homa_pacer *pacer = &dev->pacer;
+
+	spin_lock_init(&pacer->lock);
+	pacer->tree = RB_ROOT_CACHED;
+	pacer->ages = RB_ROOT_CACHED;
+	pacer->last_completed = jiffies;
+	homa_inflight_init(&pacer->inflight);
+	timer_setup(&pacer->timer, pacer_timer, 0);
+	hrtimer_setup(&pacer->hrtimer, pacer_hrtimer, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_REL);
+	tasklet_setup(&pacer->tasklet, pacer_run);
 }
-EXPORT_SYMBOL_IF_KUNIT(homa_pacer_net_init);
+EXPORT_SYMBOL_IF_KUNIT(homa_pacer_dev_init);
 
 /**
- * homa_pacer_net_exit() - stop a host's pacer
- * @hn: host; it has no sockets left, so no packets
+ * homa_pacer_dev_gone() - a device has left the host
+ * @dev: device; gone
+ *
+ * Nothing waits for it any more: who did looks for another route.
+ *
+ * Context: any; the caller has a reference to @dev.
+ */
+void homa_pacer_dev_gone(struct homa_dev *dev)
+{
+	tasklet_schedule(&dev->pacer.tasklet);
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_pacer_dev_gone);
+
+/**
+ * homa_pacer_dev_exit() - stop a device's pacer
+ * @dev: device; neither packets nor RPCs refer to it
  *
  * Context: process, sleeps.
  */
-void homa_pacer_net_exit(struct homa_net *hn)
+void homa_pacer_dev_exit(struct homa_dev *dev)
 {
-	timer_delete_sync(&hn->pacer.timer);
-	tasklet_kill(&hn->pacer.tasklet);
+	timer_delete_sync(&dev->pacer.timer);
+	hrtimer_cancel(&dev->pacer.hrtimer);
+	tasklet_kill(&dev->pacer.tasklet);
 }
-EXPORT_SYMBOL_IF_KUNIT(homa_pacer_net_exit);
+EXPORT_SYMBOL_IF_KUNIT(homa_pacer_dev_exit);

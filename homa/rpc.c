@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <net/dst.h>
 
+#include "dev.h"
 #include "grant.h"
 #include "pacer.h"
 #include "rpc.h"
@@ -303,6 +304,7 @@ static void rpc_free(struct homa_rpc *rpc)
 	homa_msgin_free(rpc);
 	homa_msgout_free(&rpc->out, hsk);
 	dst_release(rpc->dst);
+	homa_dev_put(rpc->dev);
 	homa_peer_put(rpc->peer);
 	kfree_rcu(rpc, rcu);
 	sock_put(homa_sock_sk(hsk));

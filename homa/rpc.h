@@ -12,6 +12,7 @@
 #include "msgout.h"
 #include "peer.h"
 
+struct homa_dev;
 struct homa_sock;
 
 /**
@@ -74,6 +75,7 @@ struct homa_rpc_key {
  * @soft_error: negative errno to be reported if the peer stays silent, or 0
  * @dst: route to the peer, or NULL
  * @dst_cookie: tells whether @dst is still good
+ * @dev: the device that @dst goes through, or NULL; a reference is held
  * @incast: client: the response shall have few unscheduled bytes; server: the
  *	client wants that
  * @unanswered: counted in homa_net.unanswered
@@ -99,7 +101,8 @@ struct homa_rpc_key {
  * @grant: the incoming message in grant.c; locks: see there
  *
  * Under the lock of the pacer:
- * @pacer_node: in homa_pacer.tree, or cleared
+ * @pacer_node: in homa_pacer.tree of @dev, or cleared
+ * @pacer_age: in homa_pacer.ages at the same time
  * @pacer_left: sort key there: bytes that were left to send
  */
 struct homa_rpc {
@@ -125,6 +128,7 @@ struct homa_rpc {
 	int soft_error;
 	struct dst_entry *dst;
 	u32 dst_cookie;
+	struct homa_dev *dev;
 	bool incast;
 	bool unanswered;
 	struct homa_msgout out;
@@ -146,6 +150,7 @@ struct homa_rpc {
 
 	struct homa_grantee grant;
 	struct rb_node pacer_node;
+	struct rb_node pacer_age;
 	u32 pacer_left;
 };
 

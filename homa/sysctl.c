@@ -3,8 +3,8 @@
  *
  * Names, meanings and modes are the reference implementation's, so that its
  * scripts work; values out of range are refused with EINVAL and change nothing.
- * One default differs: link_mbps is 0, for a speed that is not known, because a
- * wrong speed does more harm than none.
+ * One default differs: link_mbps is 0, which asks each device, because a wrong
+ * speed does more harm than none.
  *
  * Each namespace has its own copy of the table, with pointers into its host.
  */

@@ -42,8 +42,11 @@ struct homa_sysctls {
 	int wmem_max;		  /* a new socket's limit of bytes being sent */
 	int defer_min_bytes;	  /* shorter messages never wait for the device */
 	int flags;		  /* HOMA_FLAG_DONT_THROTTLE: none waits */
-	int link_mbps;		  /* speed that is paced for; 0: not known */
-	int max_nic_queue_usecs;  /* bytes that may be in the device, as a time */
+	int link_mbps;		  /* speed of all devices; 0: ask each */
+	int max_link_usage;	  /* percent of it that messages may use */
+	int max_nic_queue_usecs;  /* most bytes in a device, as a time */
+	int max_nic_est_backlog_usecs; /* longest modelled backlog of a link */
+	int pacer_fifo_fraction;  /* thousandths for the oldest message */
 
 	/* Receiving (grant.c, input.c). */
 	int window;		  /* bytes granted ahead; 0: dynamic */
@@ -73,11 +76,8 @@ struct homa_sysctls {
 	int max_replies;	  /* ours: in a millisecond, if no RPC is known */
 	int max_resends;	  /* ours: RESENDs to a peer in a millisecond */
 
-	/* Kept for scripts: pacing, qdisc. */
+	/* Kept for scripts: qdisc. */
 	int homa_share;
-	int max_link_usage;
-	int max_nic_est_backlog_usecs;
-	int pacer_fifo_fraction;
 
 	/* Kept for scripts: steering, GRO and GSO, encapsulation, page cache. */
 	int busy_usecs;

@@ -30,6 +30,8 @@ TT_EVENT(DATA_SEND, "DATA to IP, wire_bytes %u peer 0x%x id %u offset %u")
 TT_EVENT(DATA_SENT, "DATA left IP, id %u offset %u length %u queue %u")
 TT_EVENT(DATA_RESENT, "DATA again, offset %u length %u id %u prio %u")
 TT_EVENT(XMIT_BLOCKED, "message waits for grant, offset %u id %u granted %u")
+TT_EVENT(PACER_DEFER, "message waits for device, id %u offset %u outstanding %d limit %u")
+TT_EVENT(PACER_XMIT, "pacer sent, id %u offset %u left %u fifo %u")
 TT_EVENT(WMEM_WAIT, "sendmsg waits for memory, port %u in_use %u")
 TT_EVENT(WMEM_WAKE, "sendmsg has memory again, port %u in_use %u")
 

@@ -50,7 +50,6 @@ static inline int host_init(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, homa_sysctl_init(hn), 0);
 	homa_ports_net_init(hn);
 	homa_devs_net_init(hn);
-	homa_pacer_net_init(hn);
 	KUNIT_ASSERT_EQ(test, homa_prio_net_init(hn), 0);
 	homa_tombs_net_init(hn);
 	KUNIT_ASSERT_EQ(test, homa_peers_net_init(hn), 0);
@@ -66,11 +65,26 @@ static inline void host_exit(struct kunit *test)
 		return;
 	homa_peers_net_exit(hn);
 	homa_tombs_net_exit(hn);
-	homa_pacer_net_exit(hn);
 	homa_devs_net_exit(hn);
 	homa_prio_net_exit(hn);
 	homa_sysctl_exit(hn);
 	homa_metrics_net_exit(hn);
+}
+
+/* A device of a plain host, which frees it; there is no net_device behind it. */
+static inline struct homa_dev *host_dev(struct kunit *test)
+{
+	struct homa_dev *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	struct homa_net *hn = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	dev->hn = hn;
+	dev->mtu = 1500;
+	INIT_LIST_HEAD(&dev->dead_links);
+	refcount_set(&dev->refs, 1);
+	homa_pacer_dev_init(dev);
+	hlist_add_head(&dev->links, &hn->devs.table[0]);
+	return dev;
 }
 
 /* An RPC of a plain host, known to no table. It is in service, so nobody

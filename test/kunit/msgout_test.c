@@ -63,7 +63,7 @@ static void pieces_free(struct kunit *test, struct homa_msgout *out)
 	}
 }
 
-static void attach_and_check(struct kunit *test, const struct homa_msgout *out,
+static void attach_and_check(struct kunit *test, struct homa_msgout *out,
 			     u32 start, u32 length, int expected)
 {
 	struct sk_buff *skb = alloc_skb(16, GFP_KERNEL);
@@ -353,18 +353,18 @@ static void homa_msgout_grant__sends(struct kunit *test)
 /* The device is full, so that ranges wait and can be looked at. */
 #define FULL 100000000
 
-static void device_fill(struct live *live)
+static void device_fill(struct live *live, struct homa_rpc *rpc)
 {
-	homa_pacer_charge(live->hn, FULL);
+	homa_pacer_charge(rpc->dev, FULL);
 	live->hn->sysctl.flags = 0;
 }
 
-static void device_drain(struct live *live, struct homa_rpc *rpc)
+static void device_drain(struct homa_rpc *rpc)
 {
 	spin_lock_bh(&rpc->lock);
 	homa_rpc_end(rpc);
 	spin_unlock_bh(&rpc->lock);
-	homa_pacer_completed(live->hn, FULL);
+	homa_pacer_completed(rpc->dev, FULL);
 }
 
 static bool resend(struct homa_rpc *rpc, u32 start, u32 end,
@@ -456,7 +456,7 @@ static void homa_msgout_resend__ranges(struct kunit *test)
 	grant(rpc, 15000, 1, &txq);
 	__skb_queue_purge(&txq);
 	KUNIT_EXPECT_EQ(test, rpc->out.next, (u32)SENT);
-	device_fill(live);
+	device_fill(live, rpc);
 	for (i = 0; i < 6 && param->asked[i].end; i++)
 		sent = resend(rpc, param->asked[i].start, param->asked[i].end,
 			      &txq);
@@ -470,7 +470,7 @@ static void homa_msgout_resend__ranges(struct kunit *test)
 				param->waiting[n].end);
 	}
 	KUNIT_EXPECT_EQ(test, (int)rpc->out.num_resends, n);
-	device_drain(live, rpc);
+	device_drain(rpc);
 }
 
 static void homa_msgout_resend__overflow(struct kunit *test)
@@ -483,7 +483,7 @@ static void homa_msgout_resend__overflow(struct kunit *test)
 
 	rpc = begin(test, 200000, 200000, &txq);
 	__skb_queue_purge(&txq);
-	device_fill(live);
+	device_fill(live, rpc);
 	before = host_counter(live->hn, resend_overflows);
 	for (i = 0; i < HOMA_MAX_RESENDS + 3; i++)
 		KUNIT_EXPECT_TRUE(test, resend(rpc, 2 * i * P, (2 * i + 1) * P,
@@ -500,7 +500,7 @@ static void homa_msgout_resend__overflow(struct kunit *test)
 	resend(rpc, P, 2 * P, &txq);
 	KUNIT_EXPECT_EQ(test, host_counter(live->hn, resend_overflows) - before,
 			3ULL);
-	device_drain(live, rpc);
+	device_drain(rpc);
 }
 
 /* Packets have another size by now: the range is sent as it was asked for. */
@@ -513,11 +513,11 @@ static void homa_msgout_resend__other_mtu(struct kunit *test)
 	rpc = begin(test, 20000, 20000, &txq);
 	__skb_queue_purge(&txq);
 	live_set_mtu(LIVE_MTU - 500);
-	device_fill(live);
+	device_fill(live, rpc);
 	resend(rpc, P + 7, P + 9, &txq);
 	KUNIT_EXPECT_EQ(test, rpc->out.resends[0].start, P + 7U);
 	KUNIT_EXPECT_EQ(test, rpc->out.resends[0].end, P + 9U);
-	device_drain(live, rpc);
+	device_drain(rpc);
 }
 
 /* What is asked for again goes first, marked; then comes what is new. */
@@ -529,7 +529,7 @@ static void homa_msgout_pump__resends_first(struct kunit *test)
 
 	rpc = begin(test, 20000, 10000, &txq);
 	__skb_queue_purge(&txq);
-	device_fill(live);
+	device_fill(live, rpc);
 	resend(rpc, 3 * P, 5 * P, &txq);
 	resend(rpc, 0, 1, &txq);
 	grant(rpc, 12000, 2, &txq);
@@ -546,7 +546,7 @@ static void homa_msgout_pump__resends_first(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
 	KUNIT_EXPECT_TRUE(test, RB_EMPTY_NODE(&rpc->pacer_node));
 	KUNIT_EXPECT_EQ(test, (int)rpc->out.num_resends, 0);
-	device_drain(live, rpc);
+	device_drain(rpc);
 }
 
 /* Data of a message stays as long as a packet needs it. */
