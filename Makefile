@@ -25,7 +25,7 @@ KMAKE = $(MAKE) --no-print-directory -C '$(KDIR)' $(if $(ARCH),ARCH=$(ARCH)) \
 
 .DEFAULT_GOAL := module
 .PHONY: module module-path modules-locked lab-modules lab-modules-locked link-sources \
-	clean-checked tools demo check check-quick check-full deps install clean help
+	clean-checked tools demo bench check check-quick check-full deps install clean help
 
 module: ## build homa.ko; KDIR=dir and ARCH=um pick a kernel other than the running one
 	@test -e '$(utsrelease)' || { \
@@ -70,6 +70,10 @@ tools: ## build the user programs into out/bin
 
 demo: deps tools ## compare Homa with TCP on 8 simulated hosts; SEED=k picks the run
 	@$(PYTHON) cloudlab/bin/demo --seed $(SEED)
+
+bench: deps tools ## count the instructions of an RPC over Homa, TCP and UDP
+	@$(PYTHON) perf/bench/bench $(if $(KERNEL),--kernel '$(KERNEL)') \
+		$(if $(AGAINST),--against '$(AGAINST)')
 
 check: deps ## run the tests that CI runs (15 minutes once its kernels are built)
 	@test/run all $(TEST)

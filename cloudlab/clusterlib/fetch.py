@@ -8,9 +8,11 @@ own apt never sees.
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from . import cache
@@ -80,18 +82,50 @@ def offered(package: str, options: list[str]) -> bool:
                                        or "Candidate: (none)")
 
 
+@functools.cache
+def updated(suite: str) -> list[str]:
+    """Return apt options that make SUITE, as it is now, the only source."""
+    options = private_options(suite)
+    run("apt-get", *options, "update")
+    return options
+
+
+def sources() -> Iterator[tuple[str, list[str]]]:
+    """Yield where to look, the best first: the suite ("" means configured), apt's options."""
+    yield "", ["-o", "APT::Sandbox::User=root"]
+    for suite in OTHER_SUITES:
+        yield suite, updated(suite)
+
+
+def source_of(package: str) -> tuple[str, list[str]]:
+    """Return the first of the sources that offers PACKAGE."""
+    for suite, options in sources():
+        if offered(package, options):
+            return suite, options
+    raise ClusterError(f"no suite of Debian's mirror has {package}")
+
+
+def newest(pattern: str) -> str:
+    """Return the newest package, in the first source that has one, with such a name."""
+    for _, options in sources():
+        lines = run("apt-cache", *options, "search", "--names-only", f"^{pattern}$").splitlines()
+        if lines:
+            return max((line.split()[0] for line in lines),
+                       key=lambda name: [int(n) for n in re.findall(r"\d+", name)])
+    raise ClusterError(f"no suite of Debian's mirror has a package {pattern}")
+
+
+def needs(package: str, pattern: str) -> list[str]:
+    """Return what PACKAGE depends on, of the names that PATTERN matches."""
+    text = run("apt-cache", *source_of(package)[1], "depends", package)
+    return re.findall(rf"^[ |]*Depends: ({pattern})$", text, re.M)
+
+
 def download(package: str, folder: Path) -> Path:
     """Download PACKAGE into FOLDER and return the file's path."""
-    options = ["-o", "APT::Sandbox::User=root"]
-    if not offered(package, options):
-        for suite in OTHER_SUITES:
-            options = private_options(suite)
-            run("apt-get", *options, "update")
-            if offered(package, options):
-                cache.say(f"{package} comes from Debian's {suite}")
-                break
-        else:
-            raise ClusterError(f"no suite of Debian's mirror has {package}")
+    suite, options = source_of(package)
+    if suite:
+        cache.say(f"{package} comes from Debian's {suite}")
     cache.say(f"downloading {package}")
     run("apt-get", *options, "download", package, cwd=folder)
     return next(folder.glob(f"{package}_*.deb"))

@@ -25,6 +25,11 @@ NIC_MODELS = {"virtio": ("virtio-net-pci", "virtio_net"), "vmxnet3": ("vmxnet3",
 APPEND = "console=ttyS0 panic=-1 oops=panic quiet loglevel=7 mitigations=off nokaslr"
 EMULATED = ["-accel", "tcg,thread=multi", "-cpu", "qemu64,-cx16"]
 HARDWARE = ["-accel", "kvm", "-cpu", "host"]
+# One nanosecond an instruction, and idle time is skipped. The CPU type matters: with
+# cmpxchg16b, QEMU 7.2 that counts leaves wrong flags behind now and then.
+COUNTING = ["-accel", "tcg,thread=single", "-cpu", "qemu64,-cx16",
+            "-icount", "shift=0,align=off,sleep=off", "-rtc", "base=2026-01-01,clock=vm",
+            "-seed", "1"]
 PROBE_WORD = "lab: the probe ran"
 PROBE_S = 25
 
@@ -65,6 +70,30 @@ def unpacked(release: str) -> Path:
     return folder
 
 
+def fetched(version: str) -> Stock:
+    """Return the newest kernel of VERSION, with its headers, from Debian's packages."""
+    if not re.fullmatch(r"\d+\.\d+", version):
+        raise ClusterError(f"{version}: neither a version like 6.12 nor the path of a kernel", 2)
+    folder = cache.root() / "vm" / version
+    with cache.making(folder) as needed:
+        if needed:
+            unpack_with_headers(version, folder)
+    image = next((folder / "boot").glob("vmlinuz-*"))
+    release = image.name.removeprefix("vmlinuz-")
+    return Stock(release, image, folder, folder / "usr/src" / f"linux-headers-{release}")
+
+
+def unpack_with_headers(version: str, folder: Path) -> None:
+    """Make FOLDER hold a kernel of VERSION and headers that work where they are."""
+    name = fetch.newest(rf"linux-headers-{re.escape(version)}\.[0-9+.a-z]*(-[0-9]+)?-amd64")
+    parts = fetch.needs(name, r"linux-(?:headers-\S+-common|kbuild-\S+)")
+    for package in (name, *parts, name.replace("-headers-", "-image-")):
+        fetch.unpack(package, folder)
+    makefile = folder / "usr/src" / name / "Makefile"
+    makefile.write_text(makefile.read_text().replace(" /usr/", f" {folder}/usr/"))
+    fetch.run("depmod", "-b", folder, name.removeprefix("linux-headers-"))
+
+
 def find(kernel: str) -> Stock:
     """Return the kernel that a version (6.1) or the path of an image names."""
     if "/" in kernel:
@@ -79,8 +108,7 @@ def find(kernel: str) -> Stock:
         return Stock(release, image, roots[0], Path("/lib/modules") / release / "build")
     releases = installed(kernel)
     if not releases:
-        raise ClusterError(f"no headers of a {kernel} kernel are installed: run `make deps`"
-                           " (apt-get install linux-headers-amd64)")
+        return fetched(kernel)
     release = releases[-1]
     image = Path("/boot") / f"vmlinuz-{release}"
     root = Path("/") if image.exists() and (Path("/lib/modules") / release /
@@ -130,9 +158,10 @@ def nics(count: int, model: str) -> list[str]:
 
 def command(stock: Stock, path: Path, options: dict) -> list[str]:
     """Return the words that run QEMU for the guest prepared in PATH."""
-    words = ["qemu-system-x86_64", *accelerator(stock), "-smp", str(options["cpus"]),
-             "-m", options["memory"], "-display", "none", "-monitor", "none", "-no-reboot",
-             "-kernel", str(stock.image), "-initrd", str(path / "initrd"), "-append", APPEND,
+    cpu = COUNTING if options["icount"] else accelerator(stock)
+    words = ["qemu-system-x86_64", *cpu, "-smp", str(options["cpus"]), "-m", options["memory"],
+             "-display", "none", "-monitor", "none", "-no-reboot", "-kernel", str(stock.image),
+             "-initrd", str(path / "initrd"), "-append", APPEND,
              "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,"
              "multidevs=remap",
              "-virtfs", f"local,path={path},mount_tag=lab,security_model=none"]

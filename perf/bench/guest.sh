@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+# What perf/bench/bench runs in the virtual machine: two hosts on each link, and
+# a client for each row. A row is an argument: "LINK PROTOCOL SIZE OUTSTANDING COUNT".
+# Prints "cost LINK {...}" for each, then "count LINK WHAT NUMBER" of what spoils costs.
+set -eu
+
+port=4000
+echo "kernel $(uname -sr)"
+
+# host NAME DEVICE ADDRESS
+host() {
+	ip netns add "$1"
+	ip link set "$2" netns "$1"
+	ip -n "$1" -batch - <<-END
+		link set lo up
+		link set $2 up
+		addr add $3/24 dev $2
+	END
+}
+
+# make LINK: hosts c (client) and s (server, 10.7.0.2)
+make() {
+	local c=eth0 s=eth1 server
+	if [ "$1" != vmxnet3 ]; then
+		ip link add veth0 type veth peer name veth1
+		c=veth0 s=veth1
+	fi
+	if [ "$1" != veth ]; then
+		# A hub passes no frames longer than the MTU on.
+		ethtool -K $c tso off lro off 2>/dev/null
+		ethtool -K $s tso off lro off 2>/dev/null
+	fi
+	host c $c 10.7.0.1
+	host s $s 10.7.0.2
+	until ip netns exec c ping -q -c 1 -W 1 10.7.0.2 >/dev/null; do
+		sleep 0.1
+	done
+	for server in homa tcp udp; do
+		serve $server
+	done
+}
+
+# serve PROTOCOL: start a server, wait until it listens
+serve() {
+	ip netns exec s rpc_cost server "$1" --port $port >"/run/$1" &
+	servers="$servers $!"
+	until [ -s "/run/$1" ]; do
+		kill -0 $!
+		sleep 0.01
+	done
+}
+
+# unmake LINK: tell what went wrong meanwhile; the devices come back
+unmake() {
+	local name
+	# shellcheck disable=SC2086 # words on purpose
+	kill $servers
+	wait
+	rm /run/homa /run/tcp /run/udp
+	for name in c s; do
+		# shellcheck disable=SC2016 # these are fields of awk
+		ip netns exec $name awk -v link="$1" '
+			$1 == "resent_packets" { homa += $2 }
+			$1 == "Tcp:" && !tcp++ { for (i = 2; i <= NF; i++) if ($i == "RetransSegs") at = i }
+			$1 == "Tcp:" && tcp == 2 { retrans = $at }
+			END { print "count", link, "homa", homa + 0; print "count", link, "tcp", retrans }
+			' /proc/net/homa_metrics /proc/net/snmp
+	done
+	ip netns del c
+	ip netns del s
+	sleep 1			# namespaces take their time to end
+}
+
+link=
+servers=
+for row; do
+	read -r where protocol size outstanding count <<<"$row"
+	if [ "$where" != "$link" ]; then
+		[ -z "$link" ] || unmake "$link"
+		link=$where
+		servers=
+		make "$link"
+	fi
+	cost=$(ip netns exec c rpc_cost client "$protocol" 10.7.0.2 --port $port --size "$size" \
+		--outstanding "$outstanding" --count "$count")
+	echo "cost $link $cost"
+done
+unmake "$link"

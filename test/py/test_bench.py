@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+"""From what the guest of `make bench` prints to tables and files."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).resolve().parents[2] / "perf" / "bench"
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(BENCH))
+import costs  # noqa: E402
+from clusterlib.errors import ClusterError  # noqa: E402
+
+
+def cost(protocol: str = "homa", size: int = 100, outstanding: int = 1, mean: float = 40000,
+         p50: float = 39000, link: str = "veth") -> costs.Cost:
+    return costs.Cost(link, protocol, size, outstanding, 1000, mean, p50, 38000)
+
+
+def said(item: costs.Cost) -> str:
+    """The line in which the guest tells a cost."""
+    told = {name: getattr(item, name) for name in
+            ("protocol", "size", "outstanding", "count", "mean", "p50", "min")}
+    return f"cost {item.link} {json.dumps(told)}\n"
+
+
+def test_lines_of_the_guest() -> None:
+    assert costs.parse_line(said(cost())) == cost()
+    assert costs.parse_line("count vmxnet3 homa 42\n") == ("vmxnet3 homa", 42)
+    assert costs.parse_line("kernel Linux 6.12\n") is None
+    for bad in ("cost veth", "cost veth {}", 'cost veth {"size": 3}', "count veth homa some"):
+        with pytest.raises(ClusterError, match="the guest said"):
+            costs.parse_line(bad)
+
+
+def test_rows_are_what_each_protocol_can_do() -> None:
+    rows = costs.plan()
+    assert len(rows) == len(set(rows))
+    assert {row.link for row in rows} == set(costs.LINKS)
+    assert max(row.size for row in rows if row.protocol == "udp") <= costs.MAX_UDP
+    assert {row.protocol for row in rows if row.link == "veth-notso"} == {"tcp"}
+    for link in ("veth", "vmxnet3"):
+        assert {(row.size, row.outstanding) for row in rows
+                if (row.link, row.protocol) == (link, "homa")} \
+            == {(size, at_once) for size in costs.SIZES for at_once in (1, 8)}
+    assert [str(row) for row in costs.plan("veth (homa|udp) 100 1 ")] \
+        == ["veth homa 100 1 1000", "veth udp 100 1 1000"]
+    with pytest.raises(ClusterError, match="not a regular expression"):
+        costs.plan("(")
+
+
+def test_amounts_keep_three_digits() -> None:
+    assert [costs.amount(value) for value in (8210, 99949, 99951, 999400, 999600, 4753000)] \
+        == ["8.2k", "99.9k", "100k", "999k", "1.00M", "4.75M"]
+
+
+def test_table_compares_homa_with_both() -> None:
+    text = costs.table([cost(mean=50000), cost("tcp", mean=25000), cost("udp", mean=40000),
+                        cost(size=500000, mean=6e6), cost("tcp", 500000, mean=1.5e6),
+                        cost("tcp", link="veth-notso")], {"veth homa": 3, "veth tcp": 0})
+    lines = text.splitlines()
+    short = next(line for line in lines if line.split()[:2] == ["100", "1"])
+    assert short.split()[2:] == ["50.0k", "39.0k", "25.0k", "39.0k", "40.0k", "39.0k",
+                                 "2.00", "1.25"]
+    long = next(line for line in lines if line.split()[:1] == ["500K"])
+    assert long.split()[2::2][:3] == ["6.00M", "1.50M", "-"] and long.split()[-2:] == ["4.00", "-"]
+    assert len({len(line) for line in (short, long)}) == 1
+    assert lines[-1] == "packets sent again, veth homa: 3"
+    without = text.partition(costs.LINKS["veth-notso"])[2]
+    assert "homa" not in without.splitlines()[1]
+
+
+def test_results_come_back_as_they_were(tmp_path: Path) -> None:
+    items = [cost(), cost("tcp", 500000, 8)]
+    file = tmp_path / "old.json"
+    file.write_text(costs.dump(items, {"veth homa": 1}, {"kernel": "Linux 6.12"}))
+    assert costs.load(file) == items
+    assert json.loads(file.read_text())["kernel"] == "Linux 6.12"
+    for bad in ("", "[]", "{}", '{"costs": [{"size": 1}]}'):
+        file.write_text(bad)
+        with pytest.raises(ClusterError, match="cannot read costs"):
+            costs.load(file)
+
+
+def test_growth_of_homa_is_seen() -> None:
+    before = [cost(p50=40000), cost("tcp", p50=30000), cost(size=1000, p50=41000)]
+    lines, worse = costs.grown(before, [cost(p50=42000), cost("tcp", p50=30300)])
+    assert lines == ["veth homa 100 1 1000: 40.0k -> 42.0k (+5.0%)"] and worse
+    assert costs.grown(before, [cost(p50=38000)]) == (
+        ["veth homa 100 1 1000: 40.0k -> 38.0k (-5.0%)"], False)
+    assert not costs.grown(before, [cost("tcp", p50=33000)])[1]
+    assert costs.grown(before, [cost(p50=41000), cost(size=500000)]) == ([], False)
+    unsteady = [cost(outstanding=8), cost(size=100000)]
+    assert costs.grown(unsteady, [replace(item, p50=2 * item.p50) for item in unsteady]) \
+        == ([], False)
+
+
+def test_results_are_not_overwritten(tmp_path: Path) -> None:
+    loader = SourceFileLoader("bench", str(BENCH / "bench"))
+    bench = module_from_spec(spec_from_loader("bench", loader))
+    loader.exec_module(bench)
+    file = bench.new_file(tmp_path / "a" / "b.json")
+    assert file.exists()
+    with pytest.raises(ClusterError, match="never overwritten"):
+        bench.new_file(file)
+
+
+@pytest.mark.parametrize("words", [["--rows", "no such row"], ["--rows", "("],
+                                   ["--against", "/nonexistent"], ["--nonsense"]])
+def test_wrong_words_are_refused(words: list[str]) -> None:
+    done = subprocess.run([sys.executable, str(BENCH / "bench"), *words], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 2 and "bench: " in done.stderr
+    assert "Traceback" not in done.stderr
