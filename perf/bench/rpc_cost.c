@@ -144,5 +144,6 @@ int main(int argc, char **argv)
 	if (n == 2)
 		run_server(t, &e);
 	run_client(t, &e, argv[3]);
+	free(e.buf);
 	return 0;
 }
