@@ -723,6 +723,30 @@ void homa_grant_update(struct homa_rpc *rpc, struct homa_grant_batch *batch)
 EXPORT_SYMBOL_IF_KUNIT(homa_grant_update);
 
 /**
+ * homa_grant_outranked() - may a message's packets wait behind another's?
+ * @rpc: RPC
+ *
+ * Context: rpc->lock held.
+ * Return: true if what it was granted is less urgent than the best message
+ */
+bool homa_grant_outranked(const struct homa_rpc *rpc)
+{
+	struct homa_grants *g = grants_of(rpc);
+	bool outranked;
+
+	lockdep_assert_held(&rpc->lock);
+	if (!g)
+		return false;
+	grants_lock(g);
+	outranked = g->active && g->slots[0].rpc != rpc &&
+		    outranks(g->slots[0].left, g->slots[0].rpc,
+			     rpc->grant.left, rpc);
+	grants_unlock(g);
+	return outranked;
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_grant_outranked);
+
+/**
  * homa_grant_silent() - a sender did not send what it may send
  * @rpc: RPC with an incoming message
  *

@@ -507,11 +507,17 @@ static enum homa_drop need_ack_unknown(struct homa_rx *rx)
 
 static enum homa_drop need_ack_known(struct homa_rx *rx, struct homa_rpc *rpc)
 {
+	u64 silence = homa_now() - rpc->last_heard;
+
 	if (rpc->state == HOMA_INCOMING && homa_msgin_complete(&rpc->in))
 		return need_ack_unknown(rx);
 	tt_event(rx->hn, NEED_ACK_RCVD, rx_trace_id(rx), rx_trace_peer(rx));
 	homa_timer_heard(rpc);
-	homa_msgin_request_missing(rpc, &rx->txq);
+
+	/* It has overtaken what waits in the network at scheduled priorities. */
+	if (!rpc->in.scheduled ||
+	    silence >= READ_ONCE(rx->hn->sysctl.resend_ticks) * NSEC_PER_MSEC)
+		homa_msgin_request_missing(rpc, &rx->txq);
 	return HOMA_CONSUMED;
 }
 

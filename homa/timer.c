@@ -14,6 +14,10 @@
  *				NEED_ACK_TRIES were not answered
  *	grants for a response	the same, but the first after timeout_ticks
  *
+ * A scheduled message that is not the most urgent one here may just have to wait
+ * for the others, so its sender is asked later; what is lost in the middle of
+ * it is asked for earlier by homa_msgin_find_losses().
+ *
  * Silence means little while it is our turn: packets wait for the device, the
  * sender waits for our grant, or the message waits for buffer space. A sender
  * that waits is asked for its last packet from time to time, so that one that
@@ -43,6 +47,11 @@
 
 /* Timeouts after which a sender is given up that has to wait for this host. */
 #define TIMER_PROBES 4
+
+/* What more urgent messages keep waiting, at the sender or at the last switch, is
+ * asked for after so many times the usual silence.
+ */
+#define TIMER_QUEUED 3
 
 static u64 ticks_to_ns(int ticks)
 {
@@ -277,8 +286,14 @@ static void timer_silence(struct homa_rpc *rpc, u64 now,
 		timer_timed_out(rpc);
 		return;
 	} else if (silence >= resend) {
+		bool queued = silence < TIMER_QUEUED * resend &&
+			      homa_grant_outranked(rpc);
+
 		homa_grant_silent(rpc);
-		timer_ask(rpc, now, txq);
+		if (queued)
+			rpc->next_action = now + resend;
+		else
+			timer_ask(rpc, now, txq);
 	}
 	timer_arm(rpc, now);
 }
