@@ -21,7 +21,7 @@ static inline u32 received(const struct homa_rpc *rpc)
 
 /* Data has arrived. The batch's references are gone afterwards. */
 static inline void update(struct homa_rpc *rpc, u32 bytes,
-		   struct homa_grant_batch *batch)
+			  struct homa_grant_batch *batch)
 {
 	int i;
 
@@ -59,8 +59,9 @@ static inline u32 outstanding_of(const struct homa_rpc *rpc)
 /* A message of which nothing has arrived. Those with larger numbers are
  * younger.
  */
-static inline struct homa_rpc *message_of(struct kunit *test, struct homa_peer *peer,
-				   u64 number, u32 length, u32 unscheduled)
+static inline struct homa_rpc *message_of(struct kunit *test,
+					  struct homa_peer *peer, u64 number,
+					  u32 length, u32 unscheduled)
 {
 	struct homa_rpc *rpc = host_rpc(test, 2 * number);
 

@@ -220,6 +220,7 @@ static void homa_grant__extreme_settings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, grants->incoming, 0);
 	KUNIT_EXPECT_EQ(test, grants->count, 0);
 }
+
 static struct kunit_case grant_random_cases[] = {
 	KUNIT_CASE_PARAM(homa_grant__nobody_starves, run_gen_params),
 	KUNIT_CASE(homa_grant__max_incoming_bounds_all),

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 # desc: what an RPC costs in instructions is the same twice, for Homa, TCP and UDP
 # lab: --icount
-# slots: 1
+# size: full
 . "$(dirname "$0")/lib.sh"
 
 rows=()
