@@ -36,7 +36,15 @@
  * on its way to us, incoming + unsched, stays within max_incoming. Who gets less
  * than that is needy and is served as soon as there is room. Unscheduled bytes
  * take room, too, since they will fill the link; but not more than half, or a
- * sender could stop all grants by announcing them.
+ * sender could stop all grants by announcing them. A ninth of max_incoming is
+ * always kept for them.
+ *
+ * Tails: a message that needs no more than its sender sends unasked is as urgent
+ * as a new message of that length. So the rest of its bytes is granted in spite
+ * of what comes unscheduled, its own beginning above all; the ninth is there
+ * for it. And it goes at the level of that beginning, or at a higher one if it
+ * has that by rank: else it would queue behind the beginnings of much longer
+ * messages.
  *
  * FIFO share: of all bytes granted, grant_fifo_fraction thousandths are for the
  * oldest message. What it does not get by its rank it gets in steps of
@@ -74,6 +82,11 @@
  * against any window, and saves six grants of seven at an MTU of 1500.
  */
 #define GRANT_MIN_INCREMENT 10000
+
+/* Part of max_incoming, one in so many, that only tails are granted: what a
+ * message more than all slots would get as its window.
+ */
+#define GRANT_RESERVE (HOMA_MAX_GRANTS + 1)
 
 /* A message is silent if it was overtaken by so many times max_incoming: once
  * for what was under way before its grants, once for good measure.
@@ -128,12 +141,20 @@ static s64 grant_window(const struct homa_grants *g)
 	return max(window, 1);
 }
 
-/* Bytes that may still be granted. */
-static s64 grant_room(const struct homa_grants *g)
+/* Bytes that may still be granted; @tail: to a tail. */
+static s64 grant_room(const struct homa_grants *g, bool tail)
 {
-	s64 limit = max_incoming(g);
+	s64 limit = max_incoming(g), room = limit - g->incoming;
 
-	return limit - g->incoming - min(g->unsched, limit / 2);
+	if (tail)
+		return room;
+	return room - clamp(g->unsched, limit / GRANT_RESERVE, limit / 2);
+}
+
+/* Is all that is still to be granted no more than came unasked? */
+static bool grant_is_tail(const struct homa_rpc *rpc)
+{
+	return rpc->in.length - rpc->in.granted <= rpc->in.unsched;
 }
 
 static u32 received(const struct homa_rpc *rpc)
@@ -491,8 +512,10 @@ static void grant_raise(struct homa_grants *g, int rank,
 	struct homa_grant_slot *slot = &g->slots[rank];
 	bool needy = slot->due == HOMA_GRANT_NEEDY;
 	struct homa_rpc *rpc = slot->rpc;
-	s64 window = grant_window(g), room = grant_room(g);
+	bool tail = grant_is_tail(rpc);
+	s64 window = grant_window(g), room = grant_room(g, tail);
 	s64 end, due, worth;
+	u8 prio;
 
 	end = min_t(s64, received(rpc) + window, rpc->in.length);
 	due = end - rpc->in.granted;
@@ -508,8 +531,10 @@ static void grant_raise(struct homa_grants *g, int rank,
 			return;
 	}
 	homa_metric_add(g->hn, needy_grants, needy);
-	grant_give(g, rpc, rpc->in.granted + min(due, room),
-		   homa_prio_sched(g->hn, rank, g->active), batch);
+	prio = homa_prio_sched(g->hn, rank, g->active);
+	if (tail)
+		prio = max(prio, homa_prio_incoming(g->hn, rpc->in.length));
+	grant_give(g, rpc, rpc->in.granted + min(due, room), prio, batch);
 }
 
 /* Gives active messages what they are due, best one first. A message that has

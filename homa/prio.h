@@ -15,6 +15,7 @@ void homa_prio_auto_written(struct homa_net *hn);
 void homa_prio_cutoffs_written(struct homa_net *hn);
 void homa_prio_num_written(struct homa_net *hn);
 void homa_prio_observe(struct homa_net *hn, u32 length, u32 unsched);
+u8 homa_prio_incoming(const struct homa_net *hn, u32 length);
 u8 homa_prio_unsched(const struct homa_rpc *rpc);
 u8 homa_prio_sched(const struct homa_net *hn, int rank, int active);
 u8 homa_prio_clamp(const struct homa_net *hn, u8 prio);

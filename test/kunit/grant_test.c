@@ -430,7 +430,7 @@ static void homa_grant_update__needy(struct kunit *test)
 	struct homa_rpc *a, *b, *c;
 
 	hn->sysctl.window = 50000;
-	hn->sysctl.max_incoming = 120000;
+	hn->sysctl.max_incoming = 135000;	/* a ninth is kept */
 	a = message(test, 1, 300000);
 	b = message(test, 2, 200000);
 	c = message(test, 3, 100000);
@@ -458,6 +458,35 @@ static void homa_grant_update__needy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, grants->incoming, 0);
 }
 
+/* The end of a message that is little longer than what comes unasked: it gets
+ * the room that is kept, and the level of a new message.
+ */
+static void homa_grant_update__tail(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	struct homa_rpc *a, *b, *c;
+
+	hn->sysctl.window = 90000;
+	hn->sysctl.max_incoming = 90000;
+	a = message(test, 1, 900000);
+	b = message_of(test, sender(test), 2, 80001, 40000);
+	c = message_of(test, sender(test), 3, 50000, 40000);
+	update(a, 0, &batch);
+	KUNIT_EXPECT_EQ(test, a->in.granted, 80000U);
+	KUNIT_EXPECT_EQ(test, batch.grants[0].prio, 0);
+	update(b, 1000, &batch);
+	KUNIT_EXPECT_EQ(test, batch.count, 0);
+	update(c, 1000, &batch);
+	KUNIT_EXPECT_EQ(test, c->in.granted, 50000U);
+	KUNIT_EXPECT_EQ(test, batch.grants[0].prio, 4);
+	KUNIT_EXPECT_EQ(test, grants->incoming, 90000);
+	remove(a);
+	remove(b);
+	remove(c);
+	KUNIT_EXPECT_EQ(test, grants->incoming, 0);
+}
+
 struct credit_case {
 	const char *desc;
 	u32 announced;	/* unscheduled bytes of a message, none arrived */
@@ -466,10 +495,12 @@ struct credit_case {
 
 static const struct credit_case credit_cases[] = {
 	{ "nothing", 0, 400000 },
-	{ "usual", 40000, 360000 },
-	{ "half", 200000, 200000 },
-	{ "more than half", 200001, 200000 },
-	{ "absurd", 999999, 200000 },
+	{ "usual", 40000, 400000 },
+	{ "a ninth", 50000, 400000 },
+	{ "more", 60000, 390000 },
+	{ "half", 225000, 225000 },
+	{ "more than half", 225001, 225000 },
+	{ "absurd", 999999, 225000 },
 };
 
 static void credit_desc(const struct credit_case *param, char *desc)
@@ -488,6 +519,7 @@ static void homa_grant_update__unscheduled_credit(struct kunit *test)
 	struct homa_rpc *a, *b;
 
 	hn->sysctl.window = 400000;
+	hn->sysctl.max_incoming = 450000;
 	hn->sysctl.max_overcommit = 1;
 	a = message_of(test, sender(test), 1, 1000000, param->announced);
 	hold();
@@ -699,7 +731,7 @@ static void homa_grant_silent__frees_room(struct kunit *test)
 
 	hn->sysctl.max_overcommit = 1;
 	hn->sysctl.window = 60000;
-	hn->sysctl.max_incoming = 100000;
+	hn->sysctl.max_incoming = 112500;	/* a ninth is kept */
 	rpcs[0] = message(test, 1, 50000);
 	rpcs[1] = message(test, 2, 500000);
 	rpcs[2] = message(test, 3, 600000);
@@ -795,6 +827,7 @@ static struct kunit_case grant_cases[] = {
 	KUNIT_CASE_PARAM(homa_grant_update__slots, slots_gen_params),
 	KUNIT_CASE(homa_grant_update__waiting_message_overtakes),
 	KUNIT_CASE(homa_grant_update__needy),
+	KUNIT_CASE(homa_grant_update__tail),
 	KUNIT_CASE_PARAM(homa_grant_update__unscheduled_credit,
 			 credit_gen_params),
 	KUNIT_CASE_PARAM(homa_grant__fifo_share, fifo_gen_params),

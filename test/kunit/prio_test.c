@@ -278,22 +278,23 @@ struct workload_case {
 };
 
 /* The paper (10 Gb/s, about 10 kB unscheduled) has 7 unscheduled levels of 8 in
- * W1 and one in W4 and W5. Cutoffs: shares of the bytes of 200,000 messages,
- * sorted by length.
+ * W1 and one in W4 and W5, where we have half; the longest messages of W5 fill
+ * one and leave the other. Cutoffs: shares of the bytes of 200,000 messages, sorted
+ * by length.
  */
 static const struct workload_case workload_cases[] = {
 	{ "W1", sizes_w1, 10000, 7, { 181, 334, 518, 780, 1175, 2109 } },
 	{ "W2", sizes_w2, 10000, 6, { 301, 366, 465, 1024, 2926 } },
-	{ "W3", sizes_w3, 10000, 3, { 2341, 9879 } },
-	{ "W4", sizes_w4, 10000, 1, {} },
-	{ "W5", sizes_w5, 10000, 1, {} },
+	{ "W3", sizes_w3, 10000, 4, { 1090, 5306, 12705 } },
+	{ "W4", sizes_w4, 10000, 4, { 43205, 60746, 142227 } },
+	{ "W5", sizes_w5, 10000, 3, { 29584, 85995 } },
 	{ "W1, 40 kB", sizes_w1, 40000, 7,
 	  { 181, 334, 518, 780, 1210, 2172 } },
 	{ "W2, 40 kB", sizes_w2, 40000, 7,
 	  { 284, 366, 465, 731, 2048, 6302 } },
 	{ "W3, 40 kB", sizes_w3, 40000, 4, { 2979, 11582, 46618 } },
-	{ "W4, 40 kB", sizes_w4, 40000, 2, { 77672 } },
-	{ "W5, 40 kB", sizes_w5, 40000, 1, {} },
+	{ "W4, 40 kB", sizes_w4, 40000, 4, { 49084, 73522, 170072 } },
+	{ "W5, 40 kB", sizes_w5, 40000, 3, { 50621, 270000 } },
 	{ "nothing unscheduled", sizes_w3, 0, 1, {} },
 };
 
@@ -441,11 +442,11 @@ static void homa_prio_observe__follows(struct kunit *test)
 
 	prio_observe_all(hn, sizes_w5, 10000);
 	prio_look(hn);
-	KUNIT_EXPECT_EQ(test, hn->sysctl.max_sched_prio, 6);
+	KUNIT_EXPECT_EQ(test, hn->sysctl.max_sched_prio, 4);
 	prio_observe_all(hn, sizes_w1, 10000);
 	prio_observe_all(hn, sizes_w1, 10000);
 	prio_look(hn);
-	KUNIT_EXPECT_EQ(test, hn->sysctl.max_sched_prio, 6);
+	KUNIT_EXPECT_EQ(test, hn->sysctl.max_sched_prio, 4);
 	while (hn->sysctl.max_sched_prio && hn->sysctl.cutoff_version < 30) {
 		prio_observe_all(hn, sizes_w1, 10000);
 		prio_look(hn);
