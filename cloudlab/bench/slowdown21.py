@@ -8,8 +8,9 @@ from clusterlib import sweep
 from clusterlib.registry import bench
 from clusterlib.sweep import Point, Verdict
 
-# Long enough to have a few hundred of the largest messages, which are rare in W2 and W3.
-POINTS = [Point("w2", 0.8, 3), Point("w3", 0.8, 5), Point("w4", 0.8), Point("w5", 0.8)]
+# Long enough for the queues of 80% to build up, and for a hundred of the largest messages, which are
+# rare in W2 and W3.
+POINTS = [Point("w2", 0.8, 12), Point("w3", 0.8, 12), Point("w4", 0.8), Point("w5", 0.8)]
 HOMA_AT_MOST = 1.5              # times the idle round trip
 BETTER = {"tcp": 10, "dctcp": 5}
 
