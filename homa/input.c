@@ -26,6 +26,7 @@
 #include "grant.h"
 #include "icmp.h"
 #include "input.h"
+#include "loss.h"
 #include "output.h"
 #include "prio.h"
 #include "rpc.h"
@@ -286,7 +287,7 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 	if (drop != HOMA_ACCEPTED && drop != HOMA_CONSUMED)
 		return drop;
 	if (rpc->in.end > end && !h->retransmit)
-		homa_msgin_find_losses(rpc, rx_level(rx->skb), &rx->txq);
+		homa_loss_arrived(rpc, rx_level(rx->skb));
 	homa_grant_update(rpc, &rx->grants);
 	if (homa_msgin_complete(&rpc->in)) {
 		homa_rpc_answered(rpc);

@@ -154,7 +154,7 @@ static struct homa_gap *gap_add(struct homa_rpc *rpc, u32 start, u32 end,
 	gap->start = start;
 	gap->end = end;
 	gap->seen = rpc->in.later;
-	gap->asked = false;
+	gap->asked = 0;
 	gap->since = homa_now();
 	list_add_tail(&gap->links, next);
 	rpc->in.num_gaps++;
@@ -324,8 +324,14 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_add);
 
-/* All bytes of the lowest level have come: what level may the others have? */
-static bool msgin_next_level(struct homa_msgin *in)
+/**
+ * homa_msgin_next_level() - see which priority packets on their way may have
+ * @in: incoming message
+ *
+ * Context: the lock of the message's RPC held.
+ * Return: true if all bytes of known levels have come
+ */
+bool homa_msgin_next_level(struct homa_msgin *in)
 {
 	if (in->end < in->level_end || !list_empty(&in->gaps))
 		return false;
@@ -346,7 +352,7 @@ static bool msgin_next_level(struct homa_msgin *in)
  */
 void homa_msgin_granted(struct homa_msgin *in, u32 offset, u8 level)
 {
-	if (msgin_next_level(in) || level <= in->level) {
+	if (homa_msgin_next_level(in) || level <= in->level) {
 		in->level = level;
 		in->level_end = offset;
 		return;
@@ -356,59 +362,6 @@ void homa_msgin_granted(struct homa_msgin *in, u32 offset, u8 level)
 	in->next_end = offset;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_granted);
-
-/* Packets that must have come after a gap before its bytes count as lost. */
-#define GAP_PACKETS 3
-
-/**
- * homa_msgin_find_losses() - ask for bytes that cannot be late
- * @rpc: RPC; a packet has just been added to the end of its incoming message,
- *	one that was not sent again
- * @level: the packet's priority, as in IP headers
- * @txq: packets to be sent are appended here
- *
- * To wait for silence costs milliseconds. But a network that keeps the order of
- * packets of one priority lets packets be overtaken only by more urgent ones. So
- * when a few packets have come after a gap and none of them was more urgent
- * than the gap's bytes may be, these bytes are lost. Hosts and networks with
- * several paths do not quite keep the order: reorder_usecs must have passed.
- *
- * Context: rpc->lock held.
- */
-void homa_msgin_find_losses(struct homa_rpc *rpc, u8 level,
-			    struct sk_buff_head *txq)
-{
-	struct homa_msgin *in = &rpc->in;
-	struct homa_gap *gap;
-	u64 young;
-
-	lockdep_assert_held(&rpc->lock);
-	if (level < in->level)
-		in->level = level;
-	if (level > in->level)
-		return;
-	in->later++;
-	if (list_empty(&in->gaps)) {
-		msgin_next_level(in);
-		return;
-	}
-	young = homa_now() - NSEC_PER_USEC *
-		(u64)READ_ONCE(rpc->hn->sysctl.reorder_usecs);
-
-	/* The newest are last; before one that was asked for, all were. */
-	list_for_each_entry_reverse(gap, &in->gaps, links) {
-		if (gap->asked)
-			break;
-		if ((u16)(in->later - gap->seen) < GAP_PACKETS ||
-		    (s64)(gap->since - young) > 0)
-			continue;
-		gap->asked = true;
-		homa_metric_inc(rpc->hn, early_resends);
-		homa_output_resend(rpc, gap->start, gap->end - gap->start,
-				   homa_prio_highest(rpc->hn), txq);
-	}
-}
-EXPORT_SYMBOL_IF_KUNIT(homa_msgin_find_losses);
 
 /**
  * homa_msgin_request_missing() - ask the peer for what should have arrived

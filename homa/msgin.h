@@ -21,15 +21,15 @@ struct homa_sock;
  * @start: first missing byte
  * @end: byte after the last missing one
  * @seen: homa_msgin.later when the gap was found
- * @asked: a RESEND has been sent, without waiting for the timer
- * @since: when the gap was found, ns
+ * @asked: RESENDs sent without waiting for silence, see loss.c
+ * @since: when the gap was found, or the last of these was sent, ns
  */
 struct homa_gap {
 	struct list_head links;
 	u32 start;
 	u32 end;
 	u16 seen;
-	bool asked;
+	u8 asked;
 	u64 since;
 };
 
@@ -97,8 +97,7 @@ void homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming);
 enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 			      u32 offset, u32 length, bool retransmit);
 void homa_msgin_granted(struct homa_msgin *in, u32 offset, u8 level);
-void homa_msgin_find_losses(struct homa_rpc *rpc, u8 level,
-			    struct sk_buff_head *txq);
+bool homa_msgin_next_level(struct homa_msgin *in);
 void homa_msgin_request_missing(struct homa_rpc *rpc,
 				struct sk_buff_head *txq);
 int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue);

@@ -3,6 +3,7 @@
 #ifndef _HOMA_RPC_H
 #define _HOMA_RPC_H
 
+#include <linux/hrtimer.h>
 #include <linux/refcount.h>
 #include <linux/wait.h>
 #include <net/ipv6.h>
@@ -82,6 +83,7 @@ struct homa_rpc_key {
  * @out: outgoing message
  * @in: incoming message
  * @timer: acts if nothing happens, see timer.c
+ * @loss_timer: finds losses in @in, see loss.c
  * @last_heard: time when the peer last showed that it lives, ns
  * @next_action: time of the next RESEND or NEED_ACK, ns
  * @tries: NEED_ACKs sent since the client was last heard
@@ -134,6 +136,7 @@ struct homa_rpc {
 	struct homa_msgout out;
 	struct homa_msgin in;
 	struct timer_list timer;
+	struct hrtimer loss_timer;
 	u64 last_heard;
 	u64 next_action;
 	int tries;

@@ -16,7 +16,7 @@
  *
  * A scheduled message that is not the most urgent one here may just have to wait
  * for the others, so its sender is asked later; what is lost in the middle of
- * it is asked for earlier by homa_msgin_find_losses().
+ * it is asked for earlier, see loss.c.
  *
  * Silence means little while it is our turn: packets wait for the device, the
  * sender waits for our grant, or the message waits for buffer space. A sender
@@ -31,6 +31,7 @@
 #include <linux/timer.h>
 
 #include "grant.h"
+#include "loss.h"
 #include "output.h"
 #include "prio.h"
 #include "rpc.h"
@@ -80,6 +81,7 @@ void homa_timer_cancel(struct homa_rpc *rpc)
 	lockdep_assert_held(&rpc->lock);
 	if (timer_delete(&rpc->timer))
 		refcount_dec(&rpc->refs);	/* never the last one */
+	homa_loss_cancel(rpc);
 }
 
 /**
@@ -330,4 +332,5 @@ done:
 void homa_timer_init(struct homa_rpc *rpc)
 {
 	timer_setup(&rpc->timer, timer_fired, 0);
+	homa_loss_init(rpc);
 }

@@ -184,17 +184,20 @@ struct order_case {
 	const char *levels;	/* of packets of 1000 bytes; "-": lost */
 	const char *reorder_usecs;
 	bool retransmit;
-	int resends;		/* before any timer */
+	int lost;		/* packets that are asked for before silence is long */
 };
 
+#define LOSS_TRIES 4		/* of each, if nothing comes */
+
 static const struct order_case order_cases[] = {
-	{ "two came later", "44-44", "25", false, 0 },
+	{ "two came later, and time has passed", "44-44", "25", false, 1 },
+	{ "two came later, no time has passed", "44-44", "1000", false, 0 },
 	{ "three came later", "44-444", "25", false, 1 },
-	{ "asked for once", "44-4444444", "25", false, 1 },
+	{ "many came later", "44-4444444", "25", false, 1 },
 	{ "two losses", "4-444-444", "25", false, 2 },
 	{ "less urgent ones came later", "44-111", "25", false, 1 },
 	{ "more urgent ones may overtake", "44-7777777", "25", false, 0 },
-	{ "one more urgent proves nothing", "44-474", "25", false, 0 },
+	{ "one more urgent proves nothing", "44-474", "1000", false, 0 },
 	{ "the first packets", "--4444", "25", false, 1 },
 	{ "sent again", "44-444", "25", true, 0 },
 	{ "too soon to tell", "44-4444", "1000000", false, 0 },
@@ -224,19 +227,23 @@ static void order_proves_losses(void)
 			const struct order_case *c = &order_cases[i];
 			const char *lost = strchr(c->levels, '-');
 			uint64_t id = w_new_id();
-			int resends = 0;
+			int resends = 0, asked = 0;
 
 			ktap_label("family %d, %s", family, c->desc);
 			ASSERT_RC(ns_sysctl(wnet.host, "reorder_usecs",
 					    c->reorder_usecs), 0);
 			w_drain();
 			send_in_order(family, id, c);
-			while (w_find(&q, W_RESEND, 1)) {
+			while (w_find(&q, W_RESEND, 2)) {
+				uint32_t offset = get32(&q, AT_RESEND_OFFSET);
+
 				if (!resends++)
-					EXPECT_EQ(get32(&q, AT_RESEND_OFFSET),
+					EXPECT_EQ(offset,
 						  1000 * (lost - c->levels));
+				asked |= 1 << offset / 1000;
 			}
-			EXPECT_EQ(resends, c->resends);
+			EXPECT_EQ(__builtin_popcount(asked), c->lost);
+			EXPECT_EQ(resends, LOSS_TRIES * c->lost);
 			w_send_control(family, W_UNKNOWN, PEER_CLIENT, PORT,
 				       id);
 		}
