@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 /* Grants: which incoming messages may send more, and how much. */
 #include <kunit/visibility.h>
+#include <linux/math64.h>
 
 #include "dev.h"
 #include "grant.h"
@@ -111,9 +112,27 @@ static void grants_lock(struct homa_grants *g)
 	g->locked_at = ++g->locks % GRANT_LOCK_SAMPLE ? 0 : homa_now();
 }
 
+/* Counts how long so many granted bytes were on their way; in kilobytes, since
+ * byte-nanoseconds fill 64 bits in half a day.
+ */
+static void grants_integrate(struct homa_grants *g)
+{
+	u64 now;
+
+	if (g->incoming == g->integrated)
+		return;
+	now = homa_now();
+	homa_metric_add(g->hn, granted_kb_integral,
+			div_u64(g->integrated * (now - g->integrated_at),
+				1000));
+	g->integrated_at = now;
+	g->integrated = g->incoming;
+}
+
 static void grants_unlock(struct homa_grants *g)
 	__releases(&g->lock)
 {
+	grants_integrate(g);
 	if (g->locked_at)
 		homa_metric_add(g->hn, grant_lock_cycles,
 				GRANT_LOCK_SAMPLE *

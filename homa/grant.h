@@ -123,6 +123,8 @@ struct homa_grant_slot {
  * @locks: times that @lock was taken
  * @locked_at: when, if this time is to be measured
  * @counted_at: when @count last changed
+ * @integrated: what granted_kb_integral counts since @integrated_at
+ * @integrated_at: when @incoming last changed
  * @tasklet: grants to those who move up when a message leaves without traffic
  */
 struct homa_grants {
@@ -141,6 +143,8 @@ struct homa_grants {
 	u32 locks;
 	u64 locked_at;
 	u64 counted_at;
+	s64 integrated;
+	u64 integrated_at;
 	struct tasklet_struct tasklet;
 };
 

@@ -193,7 +193,8 @@ struct homa_net;
 	M(reply_limits, "Packets for no RPC not answered: too many") \
 	M(resend_limits, "Times RESENDs had to wait: too many to one peer") \
 	M(early_resends, "RESENDs for gaps that order proves to be losses") \
-	M(pacer_stalls, "Times that nothing was completed though packets waited")
+	M(pacer_stalls, "Times that nothing was completed though packets waited") \
+	M(granted_kb_integral, "Kilobytes granted and not here yet, times time")
 
 #define HOMA_METRIC_FIELD(name, desc) u64 name;
 #define HOMA_METRIC_ARRAY(name, entries, label) u64 name[entries];

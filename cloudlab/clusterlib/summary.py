@@ -13,10 +13,10 @@ from .units import size_label
 
 # What a protocol calls the same event.
 TCP = {"resent": "Tcp.RetransSegs", "timeouts": "TcpExt.TCPTimeouts", "asked": None,
-       "grants": None, "waiting": None}
+       "grants": None, "waiting": None, "granted": None}
 EVENTS = {"homa": {"resent": "resent_packets", "timeouts": "rpc_timeouts",
                    "asked": "packets_sent_RESEND", "grants": "packets_sent_GRANT",
-                   "waiting": "grantable_rpcs_integral"},
+                   "waiting": "grantable_rpcs_integral", "granted": "granted_kb_integral"},
           "tcp": TCP, "dctcp": TCP}
 OTHERS = ("tcp", "dctcp")       # what Homa is compared with
 LARGE = 100_000
@@ -57,6 +57,7 @@ def _protocol_summary(result: ProtocolResult, done, cuts: dict, setup: dict) -> 
         "timeouts": events["timeouts"], "resent_packets": events["resent"],
         "resend_requests": events["asked"], "grants": events["grants"],
         "waiting_for_grants": events["waiting"] and events["waiting"] / per_host,
+        "granted_kb": events["granted"] and events["granted"] / per_host,
         "port_drops": int(drops.queue_drops.sum() + drops.device_drops.sum()),
         "real_seconds": round(result.seconds, 1),
         "large_mean_slowdown": float(done[done["size"] > LARGE].slowdown.mean()),
@@ -146,6 +147,8 @@ def _port_rows(rows: list) -> list:
                                            for r in rows])]
     table.append(("Messages waiting for grants, mean a host",
                   [_number(r["waiting_for_grants"], 2) for r in rows]))
+    table.append(("Granted bytes on their way, mean a host, kB",
+                  [_number(r["granted_kb"]) for r in rows]))
     for text, key in (("Switch port, most bytes held, kB", "peak_bytes"),
                       ("  P99 in time, worst port, kB", "p99_bytes"),
                       ("  P99 in time, mean of ports, kB", "mean_p99_bytes")):

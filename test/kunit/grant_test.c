@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 /* homa/grant.c: who gets grants, for how much, and when. */
 
+#include <linux/delay.h>
+
+#include "clock.h"
 #include "grant_host.h"
 
 struct window_case {
@@ -785,6 +788,35 @@ static void homa_grant_update__full_costs_nothing(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, rpc->grant.dev);
 }
 
+/* How long granted bytes are on their way: 30 kB from the grant on, then 10. */
+static void homa_grant_update__integral(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	struct homa_rpc *rpc;
+	u64 before[3], after[3];
+
+	rpc = message(test, 1, 30000);
+	before[0] = homa_now();
+	update(rpc, 0, &batch);
+	after[0] = homa_now();
+	KUNIT_EXPECT_EQ(test, host_counter(hn, granted_kb_integral), 0ULL);
+	usleep_range(1000, 1100);
+	before[1] = homa_now();
+	update(rpc, 20000, &batch);
+	after[1] = homa_now();
+	usleep_range(3000, 3100);
+	before[2] = homa_now();
+	update(rpc, 10000, &batch);
+	after[2] = homa_now();
+	KUNIT_EXPECT_GE(test, host_counter(hn, granted_kb_integral) + 2,
+			30 * (before[1] - after[0]) +
+			10 * (before[2] - after[1]));
+	KUNIT_EXPECT_LE(test, host_counter(hn, granted_kb_integral),
+			30 * (after[1] - before[0]) +
+			10 * (after[2] - before[1]));
+}
+
 /* All messages of a sender are scheduled where the first one is. */
 static void homa_grant_start__one_device_for_a_sender(struct kunit *test)
 {
@@ -837,6 +869,7 @@ static struct kunit_case grant_cases[] = {
 	KUNIT_CASE(homa_grant__overtaken_without_need),
 	KUNIT_CASE(homa_grant_silent__frees_room),
 	KUNIT_CASE(homa_grant_update__full_costs_nothing),
+	KUNIT_CASE(homa_grant_update__integral),
 	KUNIT_CASE(homa_grant_start__one_device_for_a_sender),
 	{}
 };
