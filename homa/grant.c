@@ -47,9 +47,15 @@
  * has that by rank: else it would queue behind the beginnings of much longer
  * messages.
  *
- * FIFO share: of all bytes granted, grant_fifo_fraction thousandths are for the
- * oldest message. What it does not get by its rank it gets in steps of
- * fifo_grant_increment, beyond window and max_incoming, at a high priority.
+ * FIFO share: of all bytes granted, grant_fifo_fraction thousandths are for
+ * messages that wait for a slot, and would for ever while the link is full: one
+ * turn in four for the oldest, the others for the longest, and for the oldest of
+ * equals. For whom rank is hopeless a share goes a long way: it need not bring all
+ * bytes, only so many that rank brings the rest. If nobody waits, the share is for
+ * the oldest message, and what it gets by rank is a part of it. The share comes in
+ * steps of fifo_grant_increment, beyond window and max_incoming, at the highest
+ * level of scheduled packets: above all who compete for the link, below messages
+ * that are short.
  *
  * Silent senders: they may be busy, or dead. If bytes for less urgent messages
  * arrive, twice max_incoming of them, then what an active message was granted is
@@ -93,6 +99,12 @@
  * for what was under way before its grants, once for good measure.
  */
 #define GRANT_SILENT_FACTOR 2
+
+/* One turn in so many of the FIFO share is for the oldest message. If all were,
+ * the longest ones would wait hardly less than without a share, since those that
+ * are shorter wait, too, and there are more of them (perf/perf.txt, 4).
+ */
+#define GRANT_FIFO_TURNS 4
 
 /* One lock in so many is timed, and stands for the others. */
 #define GRANT_LOCK_SAMPLE 16
@@ -214,6 +226,18 @@ static bool age_less(struct rb_node *a, const struct rb_node *b)
 	const struct homa_rpc *y = rb_entry(b, struct homa_rpc,
 					    grant.age_node);
 
+	return x->created < y->created;
+}
+
+static bool length_more(struct rb_node *a, const struct rb_node *b)
+{
+	const struct homa_rpc *x = rb_entry(a, struct homa_rpc,
+					    grant.length_node);
+	const struct homa_rpc *y = rb_entry(b, struct homa_rpc,
+					    grant.length_node);
+
+	if (x->in.length != y->in.length)
+		return x->in.length > y->in.length;
 	return x->created < y->created;
 }
 
@@ -438,6 +462,7 @@ static void grant_account(struct homa_grants *g, struct homa_rpc *rpc)
 static void grant_enter(struct homa_grants *g, struct homa_rpc *rpc)
 {
 	rb_add_cached(&rpc->grant.age_node, &g->ages, age_less);
+	rb_add_cached(&rpc->grant.length_node, &g->lengths, length_more);
 	grant_contend(g, rpc);
 }
 
@@ -460,6 +485,7 @@ static void grant_withdraw(struct homa_grants *g, struct homa_rpc *rpc)
 		break;
 	}
 	rb_erase_cached(&rpc->grant.age_node, &g->ages);
+	rb_erase_cached(&rpc->grant.length_node, &g->lengths);
 }
 
 /* A message that waits or is active does not use what it was granted. */
@@ -497,10 +523,42 @@ static void grant_set_look(struct homa_rpc *rpc)
 	WRITE_ONCE(rpc->grant.look, look);
 }
 
+/* The oldest message that its rank gives nothing, or else the oldest, so that no
+ * share is spent on what comes anyway. Looks past active ones only.
+ */
 static struct homa_rpc *grant_oldest(const struct homa_grants *g)
 {
-	return rb_entry_safe(rb_first_cached(&g->ages), struct homa_rpc,
-			     grant.age_node);
+	struct rb_node *first = rb_first_cached(&g->ages), *node;
+
+	for (node = first; node; node = rb_next(node)) {
+		struct homa_rpc *rpc = rb_entry(node, struct homa_rpc,
+						grant.age_node);
+
+		if (rpc->grant.state == HOMA_GRANT_WAITING)
+			return rpc;
+	}
+	return rb_entry_safe(first, struct homa_rpc, grant.age_node);
+}
+
+/* The oldest of the longest messages that wait, or else the oldest of all. */
+static struct homa_rpc *grant_longest(const struct homa_grants *g)
+{
+	struct rb_node *node;
+
+	for (node = rb_first_cached(&g->lengths); node; node = rb_next(node)) {
+		struct homa_rpc *rpc = rb_entry(node, struct homa_rpc,
+						grant.length_node);
+
+		if (rpc->grant.state == HOMA_GRANT_WAITING)
+			return rpc;
+	}
+	return grant_oldest(g);
+}
+
+/* Whose turn it is to get the FIFO share. */
+static struct homa_rpc *grant_fifo_next(const struct homa_grants *g)
+{
+	return g->fifo_turn ? grant_longest(g) : grant_oldest(g);
 }
 
 /* Grants a message that is active, or the oldest, up to @offset. */
@@ -510,7 +568,7 @@ static void grant_give(struct homa_grants *g, struct homa_rpc *rpc, u32 offset,
 	struct homa_grant *grant = &batch->grants[batch->count++];
 	u64 fraction = READ_ONCE(g->hn->sysctl.grant_fifo_fraction);
 	u32 increment = offset - rpc->in.granted;
-	u64 paid = rpc == grant_oldest(g) ? 1000ull * increment : 0;
+	u64 paid = rpc == grant_fifo_next(g) ? 1000ull * increment : 0;
 
 	homa_rpc_get(rpc);
 	*grant = (struct homa_grant){ rpc, offset, increment, prio };
@@ -602,7 +660,7 @@ static void grant_fifo(struct homa_grants *g, struct homa_grant_batch *batch)
 	    batch->count == HOMA_MAX_GRANTS)
 		return;
 	g->fifo_debt = min(g->fifo_debt, worth + fraction * max_incoming(g));
-	while ((rpc = grant_oldest(g)) != NULL &&
+	while ((rpc = grant_fifo_next(g)) != NULL &&
 	       outstanding(rpc) >= grant_window(g) + 2ull * step)
 		grant_stall(g, rpc);
 	if (!rpc)
@@ -610,7 +668,9 @@ static void grant_fifo(struct homa_grants *g, struct homa_grant_batch *batch)
 	offset = min_t(u64, (u64)rpc->in.granted + step, rpc->in.length);
 	homa_metric_add(g->hn, fifo_grant_bytes, offset - rpc->in.granted);
 	tt_event(g->hn, GRANT_FIFO, homa_trace_id(rpc), offset);
-	grant_give(g, rpc, offset, max(homa_prio_highest(g->hn), 1) - 1, batch);
+	grant_give(g, rpc, offset,
+		   homa_prio_sched(g->hn, 0, HOMA_MAX_PRIORITIES), batch);
+	g->fifo_turn = (g->fifo_turn + 1) % GRANT_FIFO_TURNS;
 }
 
 /* Looks for active messages, outranking slot @end, that are silent though they

@@ -53,6 +53,7 @@ enum homa_grant_due {
  * @state: where it stands
  * @wait_node: in homa_grant_peer.waiting, if it waits
  * @age_node: in homa_grants.ages, if it waits or is active
+ * @length_node: in homa_grants.lengths, at the same time
  * @left: bytes that had not arrived when it was last looked at
  * @unsched: its share of homa_grants.unsched
  * @incoming: its share of homa_grants.incoming
@@ -64,6 +65,7 @@ struct homa_grantee {
 	enum homa_grantee_state state;
 	struct rb_node wait_node;
 	struct rb_node age_node;
+	struct rb_node length_node;
 	u32 left;
 	u32 unsched;
 	u32 incoming;
@@ -113,12 +115,14 @@ struct homa_grant_slot {
  * @incoming: bytes that were granted and have not arrived
  * @unsched: bytes that senders send unasked and that have not arrived
  * @stalled: bytes that stalled messages may still send; not in those sums
- * @fifo_debt: what the oldest message should have got and has not, in
- *	thousandths of bytes
+ * @fifo_debt: what the FIFO share should have been and was not, in thousandths of
+ *	bytes
  * @slots: active messages, fewest missing bytes first
  * @peers: struct homa_grant_peer that have messages waiting: who holds fewest
  *	slots first, then by the best of those messages
  * @ages: struct homa_rpc that wait or are active, oldest first
+ * @lengths: the same, longest first, then oldest
+ * @fifo_turn: whose turn it is to get the FIFO share; 0: the oldest
  * @short_of_room: a grant was put off for want of room below max_incoming
  * @locks: times that @lock was taken
  * @locked_at: when, if this time is to be measured
@@ -139,6 +143,8 @@ struct homa_grants {
 	struct homa_grant_slot slots[HOMA_MAX_GRANTS];
 	struct rb_root_cached peers;
 	struct rb_root_cached ages;
+	struct rb_root_cached lengths;
+	int fifo_turn;
 	bool short_of_room;
 	u32 locks;
 	u64 locked_at;

@@ -54,7 +54,7 @@ struct homa_sysctls {
 	int incast_rpcs;	  /* ours: unanswered RPCs that are too many; 0: none */
 	int incast_unsched_bytes; /* ours: of a response to a client with too many */
 	int max_overcommit;	  /* messages that are granted to at a time */
-	int grant_fifo_fraction;  /* thousandths of grants, for the oldest */
+	int grant_fifo_fraction;  /* thousandths of grants, for who starves */
 	int fifo_grant_increment; /* bytes that it gets at a time; 0: none */
 	int max_grantable_rpcs;	  /* statistic: most RPCs waiting for grants */
 	int verify_checksum;	  /* ours: drop DATA whose checksum is wrong */

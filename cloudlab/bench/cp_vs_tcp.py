@@ -37,6 +37,6 @@ def add_options(parser: ArgumentParser) -> None:
 @bench("cp_vs_tcp", add_options)
 def cp_vs_tcp(args: Namespace) -> int:
     """Homa and TCP under the same load: slowdown by message size, tails, metrics, a trace."""
-    wanted = {f.name: getattr(args, f.name) for f in fields(Experiment) if f.name != "bench"}
+    wanted = {f.name: getattr(args, f.name) for f in fields(Experiment) if hasattr(args, f.name)}
     summary = run(Experiment("cp_vs_tcp", **wanted), args.out, args.keep)
     return 1 if summary["failures"] else 0

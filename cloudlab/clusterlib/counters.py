@@ -2,6 +2,7 @@
 """Counters of hosts and queues: what the kernel prints, as tables of differences."""
 
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,8 @@ from .wire import DEVICE_FRAMING
 
 # Clocks are no events, and would tell when a run took place.
 NOT_COUNTED = {"time_cycles", "cpu_khz", "core"}
+# What of messages has arrived, requests and responses.
+ARRIVED = ("server_request_bytes_done", "client_response_bytes_done")
 
 
 def parse_homa_metrics(text: str) -> dict:
@@ -153,6 +156,32 @@ def parse_sent(text: str, device: str) -> tuple:
             values = rest.split()
             return int(values[8]), int(values[9])
     return 0, 0
+
+
+def mean_in_load(job: Path, hosts: int, metric: str, seconds: float) -> float:
+    """What an integral over time (of ns) amounts to while load was offered, mean over hosts."""
+    total_ns = 0
+    for host in range(1, hosts + 1):
+        first, last = (parse_homa_metrics(_read(job / f"h{host}.homa_metrics.{moment}"))
+                       for moment in ("before", "sent"))
+        total_ns += last.get(metric, 0) - first.get(metric, 0)
+    return total_ns / (hosts * seconds * 1e9)
+
+
+def received_gbps(job: Path, hosts: int) -> float:
+    """Payload that reached a host for the first time, mean over hosts; NaN if not measured.
+
+    Also of messages that are not complete; from the end of the warm-up to that of the load.
+    """
+    rates = []
+    for host in range(1, hosts + 1):
+        texts = [_read(job / f"h{host}.homa_metrics.{moment}") for moment in ("warm", "sent")]
+        if not all(texts):
+            return math.nan
+        warm, sent = ([int(text.split(None, 2)[1]), parse_homa_metrics(text)] for text in texts)
+        arrived = sum(sent[1][name] - warm[1][name] for name in ARRIVED)
+        rates.append(8 * arrived / (sent[0] - warm[0]))
+    return sum(rates) / hosts
 
 
 def uplink_load(job: Path, hosts: int, link_bps: float, seconds: float) -> float:

@@ -38,6 +38,11 @@ class Experiment:
     buffer: str | None = None
     ipv6: bool = False
     unloaded: int = 2
+    knobs: tuple = ()               # (name, value) in net.homa, if that is the question
+    warm: float = 0                 # of the time, until queues are what they will be
+    drain_s: float = 10             # what has not ended then is unfinished
+    bpages: int = 0                 # of a socket's receive region, if many messages wait
+    memory: str = "2G"
     flavor: str = "fast"
     kernel: str | None = None
     jobs: int = 0
@@ -80,20 +85,22 @@ class Experiment:
         ms = math.ceil(max(self.ms or 0, needed) * 1e3) / 1e3
         expected = offer.rpcs_per_second * ms / 1e3
         load = runner.Load(self.workload, offer.gbps, ms, self.seed,
-                           1000 + 4 * math.ceil(expected), unloaded=self.unloaded)
+                           1000 + 4 * math.ceil(expected), self.drain_s, self.unloaded,
+                           warm_ms=self.warm * ms, knobs=self.knobs, bpages=self.bpages)
         setup = {"bench": self.bench, "cluster": self.cluster, "hosts": hosts,
                  "workload": self.workload, "load": self.load, "seconds": ms / 1e3,
                  "gbps": offer.gbps, "wire_load": offer.wire_load, "link": network.link,
                  "link_bps": link_bps, "mtu": network.mtu, "seed": self.seed, "ipv6": self.ipv6,
                  "host_delay": network.host_delay, "switch_delay": network.switch_delay,
                  "buffer": network.buffer, "exact_ports": network.ports, "mark": network.mark,
-                 "flavor": self.flavor, "unloaded": self.unloaded}
+                 "flavor": self.flavor, "unloaded": self.unloaded, "knobs": dict(self.knobs),
+                 "warm": self.warm, "drain_s": self.drain_s}
         return load, setup
 
     def make_cluster(self):
         """The cluster that it runs on."""
         kind, hosts, _ = parse_cluster(self.cluster)
-        return kind(hosts, self.network, self.seed, self.flavor, self.kernel)
+        return kind(hosts, self.network, self.seed, self.flavor, self.kernel, self.memory)
 
     def headline(self, load: runner.Load, setup: dict) -> str:
         """What is going to be run, in one line."""

@@ -76,9 +76,9 @@ class SimCluster:
     """Namespaces of one User-Mode Linux kernel in virtual time; each job boots its own kernel."""
 
     def __init__(self, hosts: int, network: Network, seed: int, flavor: str = "fast",
-                 kernel: str | None = None) -> None:
+                 kernel: str | None = None, memory: str = "2G") -> None:
         self.hosts, self.network, self.seed = hosts, network, seed
-        self.flavor, self.kernel = flavor, kernel
+        self.flavor, self.kernel, self.memory = flavor, kernel, memory
 
     @property
     def name(self) -> str:
@@ -93,7 +93,7 @@ class SimCluster:
         net = self.network
         command = [str(LAB), "run", "--hosts", str(hosts), "--link", net.link, "--mtu",
                    str(net.mtu), "--seed", str(self.seed), "--flavor", self.flavor,
-                   "--timeout", str(int(timeout))]
+                   "--timeout", str(int(timeout)), "--mem", self.memory]
         for option, value in (("--host-delay", net.host_delay), ("--buffer", net.buffer),
                               ("--switch-delay", net.switch_delay), ("--version", self.kernel)):
             command += [option, value] if value is not None else []

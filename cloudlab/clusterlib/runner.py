@@ -41,6 +41,9 @@ class Load:
     drain_s: float = 10.0
     unloaded: int = 2               # samples for each size of the workload, without load
     trace_at: float = 0.7           # when to read the traces, as a fraction of the interval
+    warm_ms: float = 0              # what arrives is measured from then on; 0: it is not
+    knobs: tuple = ()               # (name, value) in net.homa of every host
+    bpages: int = 0                 # of 64 kB in a socket's receive region; 0: cp_node's default
 
 
 def _quote(words: list) -> str:
@@ -50,11 +53,15 @@ def _quote(words: list) -> str:
     return " ".join(str(w) for w in words) + "\n"
 
 
-def server_command(protocol: str, family: list) -> str:
+def _region(load: Load) -> list:
+    return ["--buf-bpages", load.bpages] if load.bpages else []
+
+
+def server_command(protocol: str, family: list, load: Load) -> str:
     """The command that makes a host serve."""
     ports = PORTS[protocol]
     return _quote(["server", "--protocol", protocol, "--ports", ports.server_ports,
-                   "--port-threads", ports.port_threads, *family])
+                   "--port-threads", ports.port_threads, *_region(load), *family])
 
 
 def client_command(protocol: str, family: list, addresses: list, load: Load, stem: str,
@@ -67,7 +74,8 @@ def client_command(protocol: str, family: list, addresses: list, load: Load, ste
                    "--server-ports", ports.server_ports, "--servers", ",".join(addresses),
                    "--seed", load.seed, "--host-id", host, "--seconds", f"{load.ms / 1e3:.6f}",
                    "--drain", f"{load.drain_s:g}", "--start-at", "@START@",
-                   "--rpcs", f"{stem}.rpcs.csv", "--json", f"{stem}.json", *family])
+                   "--rpcs", f"{stem}.rpcs.csv", "--json", f"{stem}.json", *_region(load),
+                   *family])
 
 
 def unloaded_command(protocol: str, family: list, address: str, load: Load, stem: str) -> str:
@@ -87,7 +95,7 @@ def write_job(cluster, protocol: str, load: Load, job: Path) -> None:
     addresses = {h: cluster.address(h) for h in range(1, cluster.hosts + 1)}
     for host in addresses:
         others = [a for h, a in addresses.items() if h != host]
-        (job / f"h{host}.server").write_text(server_command(protocol, family))
+        (job / f"h{host}.server").write_text(server_command(protocol, family, load))
         (job / f"h{host}.client").write_text(
             client_command(protocol, family, others, load, cluster.path(job, f"h{host}"), host)
             + "wait\n")
@@ -97,7 +105,9 @@ def write_job(cluster, protocol: str, load: Load, job: Path) -> None:
     (job / "job.env").write_text("".join(f"{key}={value}\n" for key, value in {
         "HOSTS": cluster.hosts, "PROTOCOL": protocol, "CP_NODE": CP_NODE, "STEPS": STEPS,
         "SEND_US": round(load.ms * 1e3), "DRAIN_US": round(load.drain_s * 1e6),
-        "TRACE_US": round(load.ms * 1e3 * load.trace_at)}.items()))
+        "TRACE_US": round(load.ms * 1e3 * load.trace_at), "WARM_US": round(load.warm_ms * 1e3),
+        "KNOBS": "'" + " ".join(f"{name}={value}" for name, value in load.knobs) + "'",
+    }.items()))
 
 
 class Progress:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 """Sweeps: several workloads and seeds on one cluster, each figure judged against a limit.
 
-    WORKLOAD-sSEED/      tables, summary.json, summary.txt of one point (results.py)
+    POINT-sSEED/         tables, summary.json, summary.txt of one point (results.py)
     verdicts.csv         a row a figure: seed, workload, load, what, value, limit, passed
     verdicts.json        the same, with settings and source;  verdicts.txt: as it was printed
 """
@@ -25,11 +25,22 @@ from .summary import failures
 
 @dataclass(frozen=True)
 class Point:
-    """A workload at a load, for at least so many ms (0: as long as the RPCs take)."""
+    """A workload at a load, for at least so many ms (0: as long as the RPCs take).
+
+    What else is given are fields of Experiment; knobs distinguish points of the same workload.
+    """
 
     workload: str
     load: float
     ms: float = 0
+    knobs: tuple = ()
+    rpcs: int = RPCS
+    settings: tuple = ()
+
+    @property
+    def name(self) -> str:
+        """What distinguishes it from the others of a sweep."""
+        return "-".join([self.workload, *(f"{name}={value}" for name, value in self.knobs)])
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,8 @@ class Verdict:
         return self.value <= self.at_most or self.value >= self.at_least
 
 
-Judge = Callable[[Point, dict], list]
+Judge = Callable[[Point, dict], list]           # figures of one point, from its protocols
+Compare = Callable[[dict], list]                # (point, figure), from {point: protocols}
 
 
 def parse_seeds(text: str) -> list:
@@ -98,10 +110,10 @@ def choose(points: list, names: str) -> list:
 
 def _experiment(bench: str, args: Namespace, point: Point, seed: int) -> Experiment:
     # Enough RPCs for a percentile, and long enough for queues to be what they will be.
-    ms = point.ms if args.rpcs >= RPCS else 0
+    ms = point.ms if args.rpcs >= point.rpcs else 0
     return Experiment(bench, args.cluster, point.workload, point.load, args.protocols,
-                      ms or None, args.rpcs, seed, unloaded=args.unloaded, flavor=args.flavor,
-                      kernel=args.kernel)
+                      ms or None, min(args.rpcs, point.rpcs), seed, unloaded=args.unloaded, flavor=args.flavor,
+                      kernel=args.kernel, knobs=point.knobs, **dict(point.settings))
 
 
 def _run_seed(bench: str, args: Namespace, points: list, seed: int, raw: Path) -> Iterator[tuple]:
@@ -112,11 +124,11 @@ def _run_seed(bench: str, args: Namespace, points: list, seed: int, raw: Path) -
         load, setups[point] = experiment.plan()
         print(f"cperf: {experiment.headline(load, setups[point])}", flush=True)
         for protocol in experiment.names:
-            tasks[f"{point.workload}-{protocol}"] = runner.Task(experiment.make_cluster(),
+            tasks[f"{point.name}-{protocol}"] = runner.Task(experiment.make_cluster(),
                                                                 protocol, load)
     ran = runner.run_tasks(tasks, raw, args.jobs)
     for point, experiment in plans.items():
-        jobs = {p: ran[f"{point.workload}-{p}"] for p in experiment.names}
+        jobs = {p: ran[f"{point.name}-{p}"] for p in experiment.names}
         hosts = setups[point]["hosts"]
         yield point, setups[point], [results.collect(p, job, hosts, spent)
                                      for p, (job, spent) in jobs.items()]
@@ -126,7 +138,8 @@ def _run_seed(bench: str, args: Namespace, points: list, seed: int, raw: Path) -
 
 def table(rows: list) -> str:
     """The verdicts as text."""
-    widths = (6, 9, 6, 52, 10, 9)
+    first = max((len(str(row[1])) for row in rows), default=0)
+    widths = (6, max(9, first + 2), 6, 52, 10, 9)
     lines = []
     for row in [("seed", "workload", "load", "what", "value", "limit", ""), *rows]:
         cells = [f"{text:<{w}}" if i in (1, 3) else f"{text:>{w}}  "
@@ -138,11 +151,12 @@ def table(rows: list) -> str:
 def _verdicts(point: Point, summary: dict, judge: Judge) -> list:
     wrong = failures(summary)
     few = min(row["rpcs"] for row in summary["protocols"].values())
-    return [*judge(point, summary["protocols"]), Verdict("RPCs", few, at_least=RPCS),
+    return [*judge(point, summary["protocols"]), Verdict("RPCs", few, at_least=point.rpcs),
             Verdict("failures" + (f": {wrong[0]}" if wrong else ""), len(wrong), at_most=0)]
 
 
-def run(bench: str, args: Namespace, all_points: list, judge: Judge) -> int:
+def run(bench: str, args: Namespace, all_points: list, judge: Judge,
+        compare: Compare = lambda protocols: []) -> int:
     """Run a sweep, print and write its verdicts; 0 if all figures are within their limits."""
     points, seeds = choose(all_points, args.workloads), parse_seeds(args.seeds)
     first = _experiment(bench, args, points[0], seeds[0])
@@ -151,24 +165,27 @@ def run(bench: str, args: Namespace, all_points: list, judge: Judge) -> int:
     with results.open_run(bench, seeds[0], args.out, False) as (folder, raw):
         runner.prepare(first.make_cluster(), first.names, raw)
         for seed in seeds:
+            of_seed = {}
             for point, setup, measured in _run_seed(bench, args, points, seed, raw):
-                place = folder / f"{point.workload}-s{seed}"
+                place = folder / f"{point.name}-s{seed}"
                 place.mkdir()
                 results.write_manifest(place, setup, measured, started, time.monotonic() - begin)
                 summary = write_tables(place, measured, setup)
                 found += [(seed, point, v) for v in _verdicts(point, summary, judge)]
-            text = table([(s, p.workload, f"{p.load:.0%}", v.what, f"{v.value:.4g}", v.limit,
+                of_seed[point] = summary["protocols"]
+            found += [(seed, point, verdict) for point, verdict in compare(of_seed)]
+            text = table([(s, p.name, f"{p.load:.0%}", v.what, f"{v.value:.4g}", v.limit,
                            "ok" if v.passed else "FAILED") for s, p, v in found])
             (folder / "verdicts.txt").write_text(text + "\n")
             print(text, flush=True)
-        rows = [{"seed": s, "workload": p.workload, "load": p.load, "what": v.what,
+        rows = [{"seed": s, "workload": p.name, "load": p.load, "what": v.what,
                  "value": v.value, "limit": v.limit, "passed": v.passed} for s, p, v in found]
         pd.DataFrame(rows).to_csv(folder / "verdicts.csv", index=False, float_format="%.4f")
         results.write_json(folder / "verdicts.json", {
             "version": 1, "bench": bench, "cluster": args.cluster, "seeds": args.seeds,
-            "points": {p.workload: asdict(p) for p in points},
+            "points": {p.name: asdict(p) for p in points},
             "source": results.source_state(), "elapsed_s": round(time.monotonic() - begin, 1),
             "passed": all(v.passed for _, _, v in found),
-            "figures": {f"{s} {p.workload} {v.what}": v.value for s, p, v in found}})
+            "figures": {f"{s} {p.name} {v.what}": v.value for s, p, v in found}})
         print(f"results: {folder}")
     return 0 if all(v.passed for _, _, v in found) else 1

@@ -595,7 +595,67 @@ static void homa_grant__fifo_share(struct kunit *test)
 		remove(rpcs[i]);
 }
 
-/* The share is at a high priority, and beyond max_incoming. */
+struct fifo_turns_case {
+	const char *desc;
+	int overcommit;
+	u32 length[6];		/* of messages, oldest first */
+	int turns[9];		/* who gets the share, -1 */
+};
+
+static const struct fifo_turns_case fifo_turns_cases[] = {
+	{ "the oldest once, the longest three times", 1,
+	  { 700000, 800000, 900000, 600000 },
+	  { 0, 2, 2, 2, 0, 2, 2, 2, -1 } },
+	{ "the oldest of the longest", 1,
+	  { 700000, 900000, 900000, 600000 }, { 0, 1, 1, 1, 0, -1 } },
+	{ "none for an active one", 2,
+	  { 500000, 800000, 900000, 600000 }, { 1, 2, 2, 2, 1, -1 } },
+	{ "none for an active one that is the longest of its sort", 2,
+	  { 800000, 800000, 900000, 900000 }, { 2, 2, 2, 2, -1 } },
+	{ "the oldest active one if nobody waits", 4,
+	  { 700000, 800000, 900000, 600000 }, { 0, 0, 0, 0, 0, -1 } },
+};
+
+static void fifo_turns_desc(const struct fifo_turns_case *param, char *desc)
+{
+	strscpy(desc, param->desc, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(fifo_turns, fifo_turns_cases, fifo_turns_desc);
+
+/* Whom the share goes to; each uses what it gets. */
+static void homa_grant__fifo_turns(struct kunit *test)
+{
+	const struct fifo_turns_case *param = test->param_value;
+	struct homa_net *hn = test->priv;
+	struct homa_grant_batch batch;
+	struct homa_rpc *rpcs[6];
+	int i, n;
+
+	hold();
+	hn->sysctl.max_overcommit = param->overcommit;
+	hn->sysctl.fifo_grant_increment = 1000;
+	for (n = 0; n < ARRAY_SIZE(rpcs) && param->length[n]; n++) {
+		rpcs[n] = message(test, n + 1, param->length[n]);
+		update(rpcs[n], 0, &batch);
+	}
+	for (i = 0; param->turns[i] >= 0; i++) {
+		struct homa_rpc *rpc = rpcs[param->turns[i]];
+		u32 granted = rpc->in.granted;
+
+		grants->fifo_debt = 1000ull * hn->sysctl.fifo_grant_increment;
+		update(rpcs[0], 0, &batch);
+		KUNIT_EXPECT_EQ(test, batch.count, 1);
+		KUNIT_EXPECT_EQ(test, rpc->in.granted, granted + 1000);
+	}
+	let_go();
+	for (i = 0; i < n; i++)
+		remove(rpcs[i]);
+}
+
+/* The share is at the highest level of scheduled packets, and beyond
+ * max_incoming.
+ */
 static void homa_grant__fifo_grant(struct kunit *test)
 {
 	struct homa_net *hn = test->priv;
@@ -616,7 +676,7 @@ static void homa_grant__fifo_grant(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, batch.count, 1);
 	KUNIT_EXPECT_PTR_EQ(test, batch.grants[0].rpc, old);
 	KUNIT_EXPECT_EQ(test, batch.grants[0].offset, 50000U);
-	KUNIT_EXPECT_EQ(test, batch.grants[0].prio, 6);
+	KUNIT_EXPECT_EQ(test, batch.grants[0].prio, hn->sysctl.max_sched_prio);
 	let_go();
 	remove(rpc);
 	remove(old);
@@ -634,7 +694,7 @@ static void homa_grant__fifo_skips_silent_ones(struct kunit *test)
 	hn->sysctl.window = 10000;
 	hn->sysctl.max_overcommit = 1;
 	for (i = 0; i < 3; i++) {
-		rpcs[i] = message(test, i + 1, 1000000 - 1000 * i);
+		rpcs[i] = message(test, i + 1, i == 2 ? 500000 : 1000000);
 		update(rpcs[i], 0, &batch);
 	}
 	for (i = 0; i < 4; i++) {
@@ -863,6 +923,7 @@ static struct kunit_case grant_cases[] = {
 	KUNIT_CASE_PARAM(homa_grant_update__unscheduled_credit,
 			 credit_gen_params),
 	KUNIT_CASE_PARAM(homa_grant__fifo_share, fifo_gen_params),
+	KUNIT_CASE_PARAM(homa_grant__fifo_turns, fifo_turns_gen_params),
 	KUNIT_CASE(homa_grant__fifo_grant),
 	KUNIT_CASE(homa_grant__fifo_skips_silent_ones),
 	KUNIT_CASE(homa_grant__overtaken_message_stalls),

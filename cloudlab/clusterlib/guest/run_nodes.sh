@@ -17,7 +17,7 @@ set -u
 job=/run/cperf/job
 mkdir -p "$job"
 mount --bind "$1" "$job" || exit 1
-HOSTS=0 PROTOCOL='' CP_NODE='' SEND_US=0 DRAIN_US=0 TRACE_US=0 STEPS=20
+HOSTS=0 PROTOCOL='' CP_NODE='' SEND_US=0 DRAIN_US=0 TRACE_US=0 STEPS=20 WARM_US=0 KNOBS=''
 # shellcheck source=/dev/null
 . "$job/job.env"
 touch /run/cperf/cp_node
@@ -60,15 +60,18 @@ align() {
 }
 
 start_nodes() {
-	local i fd
+	local i fd knob
 	for ((i = 1; i <= HOSTS; i++)); do
 		mkfifo "/run/cperf/h$i"
 		# The shell sets what is per namespace and then becomes cp_node.
-		# shellcheck disable=SC2016
+		# shellcheck disable=SC2016,SC2086
 		ip netns exec "h$i" /bin/sh -c '
 			echo 0 >/proc/sys/net/ipv4/tcp_slow_start_after_idle
 			echo 1 >/proc/sys/net/ipv4/tcp_no_metrics_save
-			exec "$0"' /run/cperf/cp_node <"/run/cperf/h$i" >"$job/h$i.log" 2>&1 &
+			for knob; do
+				echo "${knob#*=}" >"/proc/sys/net/homa/${knob%%=*}" || exit 1
+			done
+			exec "$0"' /run/cperf/cp_node $KNOBS <"/run/cperf/h$i" >"$job/h$i.log" 2>&1 &
 		pid[i]=$!
 		exec {fd}>"/run/cperf/h$i"
 		to[i]=$fd
@@ -131,6 +134,16 @@ devices() {
 	done
 }
 
+# Homa's counters, read as fast.
+homa_counters() {
+	local name=$1 i lines
+	[[ -e /proc/${pid[1]}/net/homa_metrics ]] || return 0
+	for ((i = 1; i <= HOSTS; i++)); do
+		mapfile -t lines <"/proc/${pid[i]}/net/homa_metrics"
+		printf '%s\n' "${lines[@]}" >"$job/h$i.homa_metrics.$name"
+	done
+}
+
 # A trace that is open does not change. It is read when nobody minds: that takes time.
 hold_traces() {
 	local i fd
@@ -184,6 +197,10 @@ run_load() {
 	snapshot before
 	[[ -e /proc/$switch/net/sch_port ]] && echo reset >"/proc/$switch/net/sch_port"
 	for ((step = 1; step <= STEPS; step++)); do
+		if ((WARM_US > SEND_US * (step - 1) / STEPS && WARM_US <= SEND_US * step / STEPS)); then
+			sleep_until_us $((start + WARM_US))
+			homa_counters warm
+		fi
 		if ((TRACE_US > SEND_US * (step - 1) / STEPS && TRACE_US <= SEND_US * step / STEPS)); then
 			sleep_until_us $((start + TRACE_US))
 			hold_traces
@@ -192,6 +209,7 @@ run_load() {
 		echo "load $step $STEPS" >"$job/progress"
 	done
 	devices sent
+	homa_counters sent
 	[[ -e /proc/$switch/net/sch_port ]] &&
 		mapfile -t lines <"/proc/$switch/net/sch_port" &&
 		printf '%s\n' "${lines[@]}" >"$job/sw.ports.sent"
