@@ -137,6 +137,16 @@ def test_a_job_has_the_same_arrivals_for_all_protocols(tmp_path):
     assert "SEND_US=70000\n" in (tmp_path / "tcp" / "job.env").read_text()
 
 
+def test_a_job_can_have_knobs_and_large_regions(tmp_path):
+    load = runner.Load("w4", 9.2, 70, 7, 4000, warm_ms=7, knobs=(("window", 9), ("flags", 1)),
+                       bpages=8000)
+    runner.write_job(SimCluster(2, Network(), 7), "homa", load, tmp_path / "a")
+    settings = (tmp_path / "a" / "job.env").read_text()
+    assert "KNOBS='window=9 flags=1'\n" in settings and "WARM_US=7000\n" in settings
+    for role in ("server", "client"):
+        assert "--buf-bpages 8000" in (tmp_path / "a" / f"h1.{role}").read_text()
+
+
 def test_progress_of_a_job(tmp_path):
     assert runner.job_progress(tmp_path) == ("boot", 0.0)
     fractions = []

@@ -52,6 +52,35 @@ def test_counters_are_differences_over_all_cores(tmp_path):
     assert load == pytest.approx(1000 * 1024 * 8 / (25e9 * 0.08))
 
 
+def test_integrals_are_of_the_time_of_the_load(tmp_path):
+    homa, tcp = measure(tmp_path)
+    for moment, value in (("before", 5), ("sent", 5 + 6 * 80_000_000), ("after", 10 ** 12)):
+        for host in range(1, HOSTS + 1):
+            (homa.job / f"h{host}.homa_metrics.{moment}").write_text(
+                f"time_cycles 1 now\ngranted_kb_integral {value} kB\n")
+    row = summary.summarize([homa, tcp], SETUP)["protocols"]
+    assert row["homa"]["granted_kb"] == pytest.approx(6)
+    assert row["tcp"]["granted_kb"] is None
+
+
+def test_what_arrives_counts_from_the_end_of_the_warm_up(tmp_path):
+    homa, tcp = measure(tmp_path)
+    for moment, time, arrived in (("warm", 1000, 100), ("sent", 3000, 2100)):
+        for host in range(1, HOSTS + 1):
+            (homa.job / f"h{host}.homa_metrics.{moment}").write_text(
+                f"time_cycles {time} now\nserver_request_bytes_done {arrived} in\n"
+                f"client_response_bytes_done {2 * arrived} in\n")
+    row = summary.summarize([homa, tcp], SETUP)["protocols"]
+    assert row["homa"]["received_gbps"] == pytest.approx(8 * 3)
+    assert row["homa"]["received_of_fit"] == pytest.approx(24 * 0.8 / 18.4)
+    assert row["tcp"]["received_gbps"] != row["tcp"]["received_gbps"]
+
+
+def test_messages_that_are_cut_off_are_no_failure_if_that_was_wanted(tmp_path):
+    cut = summary.summarize(measure(tmp_path, lost=3), SETUP | {"drain_s": 0})
+    assert summary.failures(cut) == ["the protocols did not get the same arrivals"]
+
+
 def test_drops_are_found_in_leaves_and_devices(tmp_path):
     s = summary.summarize(measure(tmp_path, drops=4), SETUP)
     assert s["protocols"]["homa"]["port_drops"] == HOSTS * (4 + 2)

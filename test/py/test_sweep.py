@@ -66,6 +66,39 @@ def test_slowdown18_has_the_paper_s_values() -> None:
         assert passed("slowdown18", name, homa=limit + 0.01) == [False]
 
 
+def overloaded(of_fit: float = 0.95, p99_us: float = 1e5) -> dict:
+    """The summary of a point whose links are offered more than fits."""
+    return {"homa": {"received_of_fit": of_fit, "measured_wire_load": 0.95, "granted_kb": 300.0,
+                     "goodput_gbps": 9.0, "all": {"p99_us": 1e4},
+                     "largest": {"n": 300, "unfinished": 9, "p50_us": 1e4, "p99_us": p99_us}}}
+
+
+def test_saturation_wants_full_links_and_overcommitment_to_be_why() -> None:
+    module = next(b.run.__globals__ for b in all_benches() if b.name == "saturation")
+    w4, alone = sweep.choose(module["POINTS"], "w4")
+    assert (w4.name, alone.name) == ("w4", "w4-max_overcommit=1") and not w4.knobs
+
+    def limited(figures: list) -> list:
+        return [v.passed for v in figures if v.limit]
+
+    assert limited(module["judge"](w4, overloaded(0.93))) == [True]
+    assert limited(module["judge"](w4, overloaded(0.929))) == [False]
+    assert limited(module["judge"](alone, overloaded(0.5))) == []
+    for less, good in ((0.88, True), (0.91, False)):
+        found = module["compare"]({w4: overloaded(0.94), alone: overloaded(less)})
+        assert [(point, verdict.passed) for point, verdict in found] == [(w4, good)]
+
+
+def test_starvation_is_judged_by_the_largest_messages() -> None:
+    module = next(b.run.__globals__ for b in all_benches() if b.name == "starvation")
+    ours, without = module["POINTS"]
+    assert dict(without.knobs) == {"grant_fifo_fraction": 0} and not ours.knobs
+    for p99_us, good in ((4.9e5, True), (5.1e5, False)):
+        found = module["compare"]({ours: overloaded(p99_us=p99_us),
+                                   without: overloaded(p99_us=9.9e5)})
+        assert [verdict.passed for _, verdict in found] == [good]
+
+
 def test_unknown_workloads_are_refused() -> None:
     done = subprocess.run([CPERF, "run", "slowdown18", "--workloads", "w9"], capture_output=True,
                           text=True, check=False)

@@ -60,7 +60,7 @@ align() {
 }
 
 start_nodes() {
-	local i fd knob
+	local i fd
 	for ((i = 1; i <= HOSTS; i++)); do
 		mkfifo "/run/cperf/h$i"
 		# The shell sets what is per namespace and then becomes cp_node.
