@@ -32,6 +32,11 @@
 	container_of(callback_timer, typeof(*var), timer_fieldname)
 #endif
 
+/* 6.16: the owner of a socket is read by a function. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define sk_uid(sk) ((sk)->sk_uid)
+#endif
+
 /* 6.19: addresses of unknown size have a type of their own. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
 #define sockaddr_unsized sockaddr
@@ -55,12 +60,57 @@
 #define HOMA_HAVE_NET_GSO_H
 #endif
 
+/* 6.6: flags of sockets are bits of an atomic word. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define homa_bit_RECVERR(sk) inet_sk(sk)->recverr
+#define homa_bit_RECVERR6(sk) inet6_sk(sk)->recverr
+#define inet_test_bit(nr, sk) homa_bit_##nr(sk)
+#define inet6_test_bit(nr, sk) homa_bit_##nr(sk)
+#endif
+
+/* 6.7: programs of a cgroup may change the length of an address. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#define homa_cgroup_bind(sk, addr, length, type) \
+	({ (void)(length); \
+	   BPF_CGROUP_RUN_PROG_INET_BIND_LOCK(sk, addr, type, &(u32){ 0 }); })
+#define homa_cgroup_connect(sk, addr, length, type) \
+	({ (void)(length); BPF_CGROUP_RUN_SA_PROG_LOCK(sk, addr, type, NULL); })
+#else
+#define homa_cgroup_bind(sk, addr, length, type) \
+	BPF_CGROUP_RUN_PROG_INET_BIND_LOCK(sk, addr, length, type, &(u32){ 0 })
+#define homa_cgroup_connect(sk, addr, length, type) \
+	BPF_CGROUP_RUN_SA_PROG_LOCK(sk, addr, length, type, NULL)
+#endif
+
+/* 6.8: handlers of sock_diag name their module. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#define HOMA_DIAG_OWNER .owner = THIS_MODULE,
+#else
+#define HOMA_DIAG_OWNER
+#endif
+
+/* 7.0: a filter of sock_diag is asked with all that belongs to the dump. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+#define homa_diag_matches(cb, sk) inet_diag_bc_sk((cb)->data, sk)
+#else
+#define homa_diag_matches(cb, sk) \
+	inet_diag_bc_sk(((struct inet_diag_dump_data *)(cb)->data)->inet_diag_nla_bc, sk)
+#endif
+
 /* 6.11: proc handlers take a pointer to a constant table. */
 struct ctl_table;
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
 typedef const struct ctl_table homa_ctl_table;
 #else
 typedef struct ctl_table homa_ctl_table;
+#endif
+
+/* 7.0: receiving functions set msg_namelen, where they had an argument for it. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+#define homa_recv_error(sk, msg, len) \
+	inet_recv_error(sk, msg, len, &(msg)->msg_namelen)
+#else
+#define homa_recv_error(sk, msg, len) inet_recv_error(sk, msg, len)
 #endif
 
 /* 6.13: the name of an imported namespace is a string. */

@@ -10,10 +10,15 @@
  *				stays silent until the RPC times out its error
  *				is EHOSTUNREACH instead of ETIMEDOUT
  *
+ * An application that has set IP_RECVERR or IPV6_RECVERR can also receive each error
+ * with MSG_ERRQUEUE; the data is the quoted Homa header, whose sender_id names the
+ * RPC.
+ *
  * An error is believed only if it quotes a packet from a port of ours, in
  * the namespace where it came in, and it reaches no other socket's RPCs.
  */
 #include <linux/icmp.h>
+#include <linux/errqueue.h>
 #include <linux/icmpv6.h>
 #include <linux/slab.h>
 #include <net/ip6_route.h>
@@ -75,6 +80,64 @@ static bool icmp_believe(struct homa_sock *hsk, struct sk_buff *skb, int offset,
 	return rpc;
 }
 
+/* Lets the application have an error as it came; @address is that of the quoted
+ * destination in the network header of @skb.
+ */
+static void icmp_queue(struct homa_sock *hsk, struct sk_buff *skb, int offset,
+		       const void *address, struct sock_extended_err ee)
+{
+	const struct homa_common_hdr *h;
+	struct sock_exterr_skb *serr;
+
+	skb = skb_clone(skb, GFP_ATOMIC);
+	if (!skb)
+		return;
+	h = (const struct homa_common_hdr *)(skb->data + offset);
+	serr = SKB_EXT_ERR(skb);
+	*serr = (struct sock_exterr_skb){
+		.ee = ee,
+		.port = h->dport,
+		.addr_offset = (const u8 *)address - skb_network_header(skb),
+	};
+	__skb_pull(skb, offset);
+	skb_reset_transport_header(skb);
+	if (sock_queue_err_skb(homa_sock_sk(hsk), skb))
+		kfree_skb(skb);
+}
+
+static void icmp_queue_v4(struct homa_sock *hsk, struct sk_buff *skb,
+			  int offset, int error, u32 info)
+{
+	if (!inet_test_bit(RECVERR, homa_sock_sk(hsk)))
+		return;
+	icmp_queue(hsk, skb, offset,
+		   &((const struct iphdr *)(icmp_hdr(skb) + 1))->daddr,
+		   (struct sock_extended_err){
+			.ee_errno = -error,
+			.ee_origin = SO_EE_ORIGIN_ICMP,
+			.ee_type = icmp_hdr(skb)->type,
+			.ee_code = icmp_hdr(skb)->code,
+			.ee_info = info,
+		   });
+}
+
+static void icmp_queue_v6(struct homa_sock *hsk, struct sk_buff *skb,
+			  int offset, int error, u32 info)
+{
+	if (homa_sock_sk(hsk)->sk_family != AF_INET6 ||
+	    !inet6_test_bit(RECVERR6, homa_sock_sk(hsk)))
+		return;
+	icmp_queue(hsk, skb, offset,
+		   &((const struct ipv6hdr *)(icmp6_hdr(skb) + 1))->daddr,
+		   (struct sock_extended_err){
+			.ee_errno = -error,
+			.ee_origin = SO_EE_ORIGIN_ICMP6,
+			.ee_type = icmp6_hdr(skb)->icmp6_type,
+			.ee_code = icmp6_hdr(skb)->icmp6_code,
+			.ee_info = info,
+		   });
+}
+
 /* Finds the socket that sent the quoted packet. */
 static struct homa_sock *icmp_sock(struct sk_buff *skb, int offset, bool ipv4)
 {
@@ -131,6 +194,7 @@ int homa_icmp_v4(struct sk_buff *skb, u32 info)
 		e.error = -EPROTONOSUPPORT;
 		break;
 	case ICMP_FRAG_NEEDED:
+		icmp_queue_v4(hsk, skb, offset, -EMSGSIZE, info);
 		ipv4_update_pmtu(skb, dev_net(skb->dev), info,
 				 homa_sock_sk(hsk)->sk_bound_dev_if,
 				 IPPROTO_HOMA);
@@ -141,6 +205,7 @@ int homa_icmp_v4(struct sk_buff *skb, u32 info)
 		e.error = -EHOSTUNREACH;
 		e.soft = true;
 	}
+	icmp_queue_v4(hsk, skb, offset, e.error, info);
 	return icmp_apply(skb, offset, hsk, &e);
 }
 
@@ -169,6 +234,7 @@ int homa_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 	if (!hsk)
 		return -ENOENT;
 	if (type == ICMPV6_PKT_TOOBIG) {
+		icmp_queue_v6(hsk, skb, offset, -EMSGSIZE, ntohl(info));
 		ip6_update_pmtu(skb, dev_net(skb->dev), info,
 				homa_sock_sk(hsk)->sk_bound_dev_if,
 				READ_ONCE(homa_sock_sk(hsk)->sk_mark),
@@ -190,5 +256,6 @@ int homa_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 	} else {
 		return 0;
 	}
+	icmp_queue_v6(hsk, skb, offset, e.error, ntohl(info));
 	return icmp_apply(skb, offset, hsk, &e);
 }

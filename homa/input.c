@@ -617,6 +617,18 @@ static bool rx_checksum_ok(const struct homa_rx *rx)
 	return !csum_fold(skb_checksum(skb, 0, skb->len, pseudo));
 }
 
+/* What a peer's address needs to be unique: see struct homa_peer_key. */
+static int rx_scope(const struct sk_buff *skb, const struct in6_addr *addr)
+{
+	bool ipv4 = ip_hdr(skb)->version == 4;
+
+	if (ipv4)
+		return inet_sdif(skb) ? inet_iif(skb) : 0;
+	if (ipv6_addr_type(addr) & IPV6_ADDR_LINKLOCAL)
+		return inet6_sdif(skb) ? inet6_sdif(skb) : inet6_iif(skb);
+	return inet6_sdif(skb) ? inet6_iif(skb) : 0;
+}
+
 /* Who sent the packet to whom. */
 static enum homa_drop rx_parse(struct homa_rx *rx)
 {
@@ -637,9 +649,8 @@ static enum homa_drop rx_parse(struct homa_rx *rx)
 		if (ipv6_addr_is_multicast(&path->saddr) ||
 		    ipv6_addr_v4mapped(&path->daddr))
 			return HOMA_DROP_ADDRESS;
-		if (ipv6_addr_type(&path->daddr) & IPV6_ADDR_LINKLOCAL)
-			path->oif = inet6_iif(skb);
 	}
+	path->oif = rx_scope(skb, &path->daddr);
 	path->dport = rx->h->sport;
 	path->id = homa_local_id(rx->h->sender_id);
 	rx->peer.addr = path->daddr;
@@ -667,6 +678,13 @@ static bool rx_device_fits(const struct homa_rx *rx, struct homa_sock *hsk,
 				    ipv4 ? inet_sdif(skb) : inet6_sdif(skb));
 }
 
+/* A socket that is bound to an address receives only there. */
+static bool rx_address_fits(const struct homa_rx *rx, struct homa_sock *hsk)
+{
+	return ipv6_addr_any(&hsk->local) ||
+	       ipv6_addr_equal(&hsk->local, &rx->path.saddr);
+}
+
 /* Finds the socket, with a reference, if it wants such a packet. */
 static enum homa_drop rx_find_socket(struct homa_rx *rx)
 {
@@ -675,7 +693,7 @@ static enum homa_drop rx_find_socket(struct homa_rx *rx)
 	struct sock *sk;
 
 	hsk = homa_sock_find(rx->hn, ntohs(rx->h->dport), ipv4);
-	if (!hsk || !rx_device_fits(rx, hsk, ipv4))
+	if (!hsk || !rx_device_fits(rx, hsk, ipv4) || !rx_address_fits(rx, hsk))
 		return HOMA_DROP_NO_SOCKET;
 	if (!homa_id_is_client(rx->path.id) && !READ_ONCE(hsk->is_server))
 		return HOMA_DROP_NO_SOCKET;

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-/* ioctl(2): abort RPCs, report on a socket, freeze the timetrace. */
+/* ioctl(2): abort RPCs, report on a socket, freeze the timetrace; and what all
+ * sockets have: SIOCINQ, the bytes in the first message that a recvmsg(2) of
+ * shared messages would return, and SIOCOUTQ, the memory of messages sent or
+ * being sent that are not forgotten yet.
+ */
 #include <linux/capability.h>
+#include <linux/compat.h>
 #include <linux/net.h>
 #include <linux/slab.h>
+#include <linux/sockios.h>
+#include <linux/termios.h>
 #include <linux/uaccess.h>
 #include <net/inet_common.h>
 
+#include "addr.h"
 #include "ioctl.h"
 #include "rpc.h"
 #include "sock.h"
@@ -53,20 +61,6 @@ static int ioctl_abort(struct homa_sock *hsk, void __user *arg)
 	return 0;
 }
 
-static void info_peer(const struct homa_rpc *rpc, struct homa_rpc_info *info)
-{
-	if (rpc->hsk->inet.sk.sk_family == AF_INET) {
-		info->peer.in4.sin_family = AF_INET;
-		info->peer.in4.sin_port = rpc->dport;
-		info->peer.in4.sin_addr.s_addr = rpc->daddr.s6_addr32[3];
-		return;
-	}
-	info->peer.in6.sin6_family = AF_INET6;
-	info->peer.in6.sin6_port = rpc->dport;
-	info->peer.in6.sin6_addr = rpc->daddr;
-	info->peer.in6.sin6_scope_id = rpc->oif;
-}
-
 static u16 info_flags(const struct homa_rpc *rpc)
 {
 	u16 flags = 0;
@@ -89,7 +83,7 @@ static void info_rpc(struct homa_rpc *rpc, struct homa_rpc_info *info)
 	memset(info, 0, sizeof(*info));
 	spin_lock_bh(&rpc->lock);
 	info->id = rpc->key.id;
-	info_peer(rpc, info);
+	homa_addr_fill(rpc, &info->peer);
 	info->completion_cookie = rpc->cookie;
 	info->tx_length = rpc->out.length;
 	info->rx_length = rpc->in.length;
@@ -206,6 +200,10 @@ int homa_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 		return err;
 	case HOMAIOCFREEZE:
 		return ioctl_freeze(hsk);
+	case SIOCINQ:
+		return put_user(homa_sock_inq(hsk), (int __user *)arg);
+	case SIOCOUTQ:
+		return put_user(atomic_read(&hsk->tx_mem), (int __user *)arg);
 	default:
 		/* Ours, but unknown; others' may be known further up. */
 		if (_IOC_TYPE(cmd) == _IOC_TYPE(HOMAIOCINFO))
@@ -213,3 +211,23 @@ int homa_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 		return inet_ioctl(sock, cmd, arg);
 	}
 }
+
+#ifdef CONFIG_COMPAT
+/**
+ * homa_compat_ioctl() - ioctl(2) of a 32-bit program on a 64-bit kernel
+ * @sock: socket
+ * @cmd: HOMAIOC*, or one that all sockets have
+ * @arg: argument of @cmd
+ *
+ * All structures of homa.h are the same there.
+ *
+ * Context: process, sleeps.
+ * Return: 0, or a negative errno; -ENOIOCTLCMD lets the generic code translate
+ */
+int homa_compat_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
+{
+	if (_IOC_TYPE(cmd) != _IOC_TYPE(HOMAIOCINFO))
+		return -ENOIOCTLCMD;
+	return homa_ioctl(sock, cmd, (unsigned long)compat_ptr(arg));
+}
+#endif

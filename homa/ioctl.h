@@ -6,5 +6,6 @@
 struct socket;
 
 int homa_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
+int homa_compat_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
 
 #endif /* _HOMA_IOCTL_H */

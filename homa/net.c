@@ -3,6 +3,7 @@
 #include <kunit/visibility.h>
 
 #include "dev.h"
+#include "inspect.h"
 #include "net.h"
 #include "peer.h"
 #include "prio.h"
@@ -49,6 +50,7 @@ static const struct {
 	{ homa_rpcs_net_init, homa_rpcs_net_exit },
 	{ homa_sysctl_net_init, homa_sysctl_net_exit },
 	{ homa_proc_net_init, homa_proc_net_exit },
+	{ homa_inspect_net_init, homa_inspect_net_exit },
 };
 
 static int __net_init homa_net_init(struct net *net)

@@ -187,6 +187,8 @@ struct homa_prio {
  * @sysctl_header: registration of the settings
  * @sysctl_table: the settings' table, relocated to this host
  * @metrics: counters, per core
+ * @proc_dir: /proc/net/homa
+ * @inspections: counts of peers in inspect.c so far
  * @replies: packets sent in answer to packets that belong to no RPC
  * @rpcs: all RPCs of this host, by peer address and id
  * @ports: sockets
@@ -203,6 +205,7 @@ struct homa_net {
 	struct tt_host tt;
 	struct ctl_table_header *sysctl_header;
 	struct ctl_table *sysctl_table;
+	struct proc_dir_entry *proc_dir;
 
 	/* Read mostly; READ_ONCE where a change in the middle would hurt. */
 	struct homa_sysctls sysctl;
@@ -210,6 +213,7 @@ struct homa_net {
 	/* Each with the cores that use it; their locks do not share lines. */
 	atomic64_t next_id ____cacheline_aligned_in_smp;
 	atomic_t unanswered;
+	atomic_t inspections;
 	struct homa_rate replies;
 	struct rhltable rpcs;
 	struct homa_ports ports;

@@ -46,20 +46,46 @@ static struct homa_tx_cb *tx_cb(struct sk_buff *skb)
 	return (struct homa_tx_cb *)skb->cb;
 }
 
+/* The interface that packets must use, or 0. A link-local address says which; else
+ * a device that the socket is bound to comes before the VRF of the peer.
+ */
+static int path_oif(struct sock *sk, const struct homa_path *path)
+{
+	int bound = READ_ONCE(sk->sk_bound_dev_if);
+
+	if (!bound ||
+	    (path->oif && ipv6_addr_type(&path->daddr) & IPV6_ADDR_LINKLOCAL))
+		return path->oif;
+	return bound;
+}
+
+/* Bits of the TOS byte or traffic class that IP_TOS and IPV6_TCLASS can set: the
+ * upper ones are the priority's, the lower two ECN's.
+ */
+#define TCLASS_SOCKET_BITS 0x1c
+
+static u8 path_tclass(struct sock *sk, const struct homa_path *path)
+{
+	u8 tclass;
+
+	if (ipv6_addr_v4mapped(&path->daddr))
+		tclass = READ_ONCE(inet_sk(sk)->tos);
+	else
+		tclass = READ_ONCE(inet6_sk(sk)->tclass);
+	return tclass & TCLASS_SOCKET_BITS;
+}
+
 static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path)
 {
-	struct flowi4 fl = {
-		.flowi4_oif = path->oif ? path->oif : sk->sk_bound_dev_if,
-		.flowi4_mark = READ_ONCE(sk->sk_mark),
-		.flowi4_proto = IPPROTO_HOMA,
-		.daddr = path->daddr.s6_addr32[3],
-		.saddr = path->saddr.s6_addr32[3],
-		.fl4_dport = path->dport,
-		.fl4_sport = inet_sk(sk)->inet_sport,
-		.flowi4_uid = sock_net_uid(sock_net(sk), sk),
-	};
+	struct flowi4 fl;
 	struct rtable *rt;
 
+	flowi4_init_output(&fl, path_oif(sk, path), READ_ONCE(sk->sk_mark),
+			   path_tclass(sk, path), RT_SCOPE_UNIVERSE,
+			   IPPROTO_HOMA, inet_sk_flowi_flags(sk),
+			   path->daddr.s6_addr32[3], path->saddr.s6_addr32[3],
+			   path->dport, inet_sk(sk)->inet_sport,
+			   sock_net_uid(sock_net(sk), sk));
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl));
 	rt = ip_route_output_flow(sock_net(sk), &fl, sk);
 	if (IS_ERR(rt))
@@ -75,9 +101,11 @@ static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path)
 static struct dst_entry *route_v6(struct sock *sk, struct homa_path *path)
 {
 	struct flowi6 fl = {
-		.flowi6_oif = path->oif ? path->oif : sk->sk_bound_dev_if,
+		.flowi6_oif = path_oif(sk, path),
 		.flowi6_mark = READ_ONCE(sk->sk_mark),
 		.flowi6_proto = IPPROTO_HOMA,
+		.flowi6_flags = inet_sk_flowi_flags(sk),
+		.flowlabel = ip6_make_flowinfo(path_tclass(sk, path), 0),
 		.daddr = path->daddr,
 		.saddr = path->saddr,
 		.fl6_dport = path->dport,
@@ -296,7 +324,8 @@ static void tx_queue(struct homa_sock *hsk, struct sk_buff *skb,
 
 	cb->saddr = path->saddr;
 	cb->daddr = path->daddr;
-	cb->tclass = homa_prio_tclass(hn, prio);
+	cb->tclass = homa_prio_tclass(hn, prio) |
+		     path_tclass(homa_sock_sk(hsk), path);
 	cb->control = h->type != HOMA_DATA;
 	dst_hold(dst);
 	skb_dst_set(skb, dst);

@@ -13,7 +13,7 @@
  * struct homa_path - between which addresses a packet goes
  * @saddr: ours; all zeros lets the route choose, and is filled in then
  * @daddr: the peer's; IPv4 addresses are mapped
- * @oif: interface for link-local addresses, else 0
+ * @oif: interface of a link-local address, or VRF that the peer is in, else 0
  * @dport: the peer's port
  * @id: RPC id as known on this host
  */

@@ -13,7 +13,7 @@
 /**
  * struct homa_peer_key - identifies another host
  * @addr: its address; IPv4 addresses are mapped
- * @scope: interface of a link-local address, else 0
+ * @scope: interface of a link-local address, or VRF that the peer is in, else 0
  */
 struct homa_peer_key {
 	struct in6_addr addr;
@@ -30,6 +30,7 @@ struct homa_peer_key {
  * @lru: link in homa_peers.lru, under homa_peers.lock
  * @last_used: time of the last homa_peer_get(), jiffies
  * @cutoffs_sent: time of the last CUTOFFS to this peer, jiffies
+ * @mark: the last count of peers that has met it, see inspect.c
  * @last_heard: time when an RPC last heard of it, ns; see homa_peer_heard()
  * @asked: RESENDs that it has not answered, of all RPCs
  * @resends: RESENDs to it
@@ -49,6 +50,7 @@ struct homa_peer {
 	struct list_head lru;
 	unsigned long last_used;
 	unsigned long cutoffs_sent;
+	int mark;
 	u64 last_heard;
 	atomic_t asked;
 	struct homa_rate resends;

@@ -15,6 +15,7 @@
  * no two messages share a cache line.
  */
 #include <kunit/visibility.h>
+#include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -47,6 +48,7 @@ struct homa_rcvbuf *homa_rcvbuf_alloc(u64 start, u64 length)
 		return NULL;
 	}
 	spin_lock_init(&rb->lock);
+	rb->cred = get_current_cred();
 	rb->start = start;
 	rb->num_bpages = n;
 	rb->shared = -1;
@@ -69,10 +71,36 @@ void homa_rcvbuf_free(struct homa_rcvbuf *rb)
 {
 	if (!rb)
 		return;
+	put_cred(rb->cred);
 	kvfree(rb->free);
 	kvfree(rb);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rcvbuf_free);
+
+/**
+ * homa_rcvbuf_permitted() - may messages be written to the current process?
+ * @rb: region
+ *
+ * Messages go to the memory of whoever receives them, at the addresses that the
+ * region had where it was set. So threads and children may receive, and other
+ * processes of the same user that have mapped the region at the same place. But a
+ * socket that was given to a process with more power must not become a way to
+ * write to that one's memory.
+ *
+ * Context: process.
+ * Return: true if the process has the user ids and no more capabilities than the
+ *	one that set the region
+ */
+bool homa_rcvbuf_permitted(const struct homa_rcvbuf *rb)
+{
+	const struct cred *cred = current_cred();
+
+	return cred == rb->cred ||
+	       (cred->user_ns == rb->cred->user_ns &&
+		uid_eq(cred->euid, rb->cred->euid) &&
+		uid_eq(cred->uid, rb->cred->uid) &&
+		cap_issubset(cred->cap_permitted, rb->cred->cap_permitted));
+}
 
 /* Frees a page that nobody uses, unless new chunks may still come from it. */
 static void bpage_check_free(struct homa_rcvbuf *rb, u32 index)

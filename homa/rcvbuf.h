@@ -25,6 +25,7 @@ struct homa_bpage {
  * struct homa_rcvbuf - a receive region
  * @start: user address
  * @num_bpages: pages in the region
+ * @cred: who set it
  * @lock: protects what follows
  * @num_free: entries in @free
  * @shared: page that last chunks of messages are taken from, or -1
@@ -35,6 +36,7 @@ struct homa_bpage {
 struct homa_rcvbuf {
 	u64 start;
 	u32 num_bpages;
+	const struct cred *cred;
 	spinlock_t lock;
 	u32 num_free;
 	int shared;
@@ -43,6 +45,7 @@ struct homa_rcvbuf {
 	struct homa_bpage bpages[];
 };
 
+bool homa_rcvbuf_permitted(const struct homa_rcvbuf *rb);
 struct homa_rcvbuf *homa_rcvbuf_alloc(u64 start, u64 length);
 void homa_rcvbuf_free(struct homa_rcvbuf *rb);
 int homa_rcvbuf_reserve(struct homa_rcvbuf *rb, struct homa_net *hn,

@@ -5,7 +5,9 @@
  */
 #include <linux/sched.h>
 #include <linux/uaccess.h>
+#include <net/inet_common.h>
 
+#include "addr.h"
 #include "output.h"
 #include "rpc.h"
 #include "sendmsg.h"
@@ -25,6 +27,9 @@ static int recv_take_bpages(struct homa_sock *hsk,
 	args->num_bpages = 0;
 	if (!rb)
 		return homa_sock_error(hsk, -EINVAL, "no SO_HOMA_RCVBUF");
+	if (!homa_rcvbuf_permitted(rb))
+		return homa_sock_error(hsk, -EACCES,
+				       "region was set by somebody else");
 	if (!count)
 		return 0;
 	err = homa_rcvbuf_give_back(rb, args->bpage_offsets, count);
@@ -143,33 +148,6 @@ static int recv_finish(struct homa_rpc *rpc, struct homa_recvmsg_args *args,
 	return err;
 }
 
-/* Who sent the message. All padding is zero. */
-static void recv_set_name(const struct homa_rpc *rpc, struct msghdr *msg)
-{
-	struct sockaddr_in6 *in6 = msg->msg_name;
-	struct sockaddr_in *in4 = msg->msg_name;
-
-	if (rpc->hsk->inet.sk.sk_family == AF_INET) {
-		msg->msg_namelen = sizeof(*in4);
-		if (!in4)
-			return;
-		*in4 = (struct sockaddr_in){
-			.sin_family = AF_INET,
-			.sin_port = rpc->dport,
-			.sin_addr.s_addr = rpc->daddr.s6_addr32[3],
-		};
-		return;
-	}
-	msg->msg_namelen = sizeof(*in6);
-	if (in6)
-		*in6 = (struct sockaddr_in6){
-			.sin6_family = AF_INET6,
-			.sin6_port = rpc->dport,
-			.sin6_addr = rpc->daddr,
-			.sin6_scope_id = rpc->oif,
-		};
-}
-
 /* Receives one message, if that one is still there: its length, a negative
  * errno, or 0.
  */
@@ -183,11 +161,14 @@ static int recv_rpc(struct homa_sock *hsk, struct homa_rpc *rpc,
 	err = recv_finish(rpc, args, recv_copy(rpc));
 	if (err == RECV_AGAIN)
 		return 0;
-	if (err == -EFAULT)
-		return homa_sock_error(hsk, err, "region is not writable");
-	if (err)
-		return homa_sock_error(hsk, err, "RPC failed");
-	recv_set_name(rpc, msg);
+	if (err) {
+		/* On errors net/socket.c does not copy msg_name out. */
+		homa_addr_fill(rpc, &args->peer);
+		return homa_sock_error(hsk, err, err == -EFAULT ?
+				       "region is not writable" : "RPC failed");
+	}
+	if (msg->msg_name)
+		msg->msg_namelen = homa_addr_fill(rpc, msg->msg_name);
 	return rpc->in.length;
 }
 
@@ -216,7 +197,8 @@ static int recv_message(struct homa_sock *hsk, struct msghdr *msg,
  * @sock: socket
  * @msg: struct homa_recvmsg_args, and where to put the sender's address
  * @length: unused; messages go to the receive region
- * @flags: MSG_DONTWAIT is honoured
+ * @flags: MSG_DONTWAIT is honoured; MSG_ERRQUEUE takes an ICMP error instead
+ *	of a message, as for all sockets (ip(7), IP_RECVERR)
  *
  * Context: process, sleeps.
  * Return: length of the message, or a negative errno
@@ -230,6 +212,8 @@ int homa_recvmsg(struct socket *sock, struct msghdr *msg, size_t length,
 	u64 start = homa_now();
 	int result;
 
+	if (flags & MSG_ERRQUEUE)
+		return homa_recv_error(sock->sk, msg, length);
 	if (!msg->msg_control || msg->msg_controllen != sizeof(args) ||
 	    !msg->msg_control_is_user)
 		return homa_sock_error(hsk, -EINVAL,

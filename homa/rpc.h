@@ -57,7 +57,7 @@ struct homa_rpc_key {
  * @key: who and which
  * @daddr: the peer's address; IPv4 addresses are mapped
  * @dport: the peer's port
- * @oif: interface for a link-local peer, else 0
+ * @oif: interface of a link-local peer, or VRF that the peer is in, else 0
  * @saddr: our address, or all zeros until a route has chosen one
  * @hn: this host
  * @hsk: socket; a reference is held

@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 
+#include "addr.h"
 #include "output.h"
 #include "rpc.h"
 #include "sendmsg.h"
@@ -15,7 +16,8 @@
 static int send_get_args(struct homa_sock *hsk, struct msghdr *msg,
 			 struct homa_sendmsg_args *args)
 {
-	if (!msg->msg_name)
+	if (!msg->msg_name &&
+	    READ_ONCE(homa_sock_sk(hsk)->sk_state) != TCP_ESTABLISHED)
 		return homa_sock_error(hsk, -EINVAL, "no msg_name");
 	if (!msg->msg_control_is_user || msg->msg_controllen)
 		return homa_sock_error(hsk, -EINVAL,
@@ -26,43 +28,6 @@ static int send_get_args(struct homa_sock *hsk, struct msghdr *msg,
 	if (args->flags & ~HOMA_SENDMSG_VALID_FLAGS || args->reserved)
 		return homa_sock_error(hsk, -EINVAL,
 				       "unknown flags, or reserved is not 0");
-	return 0;
-}
-
-/* Reads the destination. */
-static int send_get_peer(struct homa_sock *hsk, struct msghdr *msg,
-			 struct homa_peer_key *peer, __be16 *port)
-{
-	struct sockaddr_in6 *in6 = msg->msg_name;
-	struct sockaddr_in *in4 = msg->msg_name;
-	struct sock *sk = homa_sock_sk(hsk);
-	int family = sk->sk_family;
-
-	*peer = (struct homa_peer_key){};
-	if (msg->msg_namelen < sizeof(sa_family_t))
-		return homa_sock_error(hsk, -EINVAL, "msg_name is too short");
-	if (in4->sin_family != family)
-		return homa_sock_error(hsk, -EAFNOSUPPORT,
-				       "msg_name is of another family");
-	if (family == AF_INET) {
-		if (msg->msg_namelen < sizeof(*in4))
-			return homa_sock_error(hsk, -EINVAL,
-					       "msg_name is too short");
-		ipv6_addr_set_v4mapped(in4->sin_addr.s_addr ?:
-				       htonl(INADDR_LOOPBACK), &peer->addr);
-		*port = in4->sin_port;
-		return 0;
-	}
-	if (msg->msg_namelen < sizeof(*in6))
-		return homa_sock_error(hsk, -EINVAL, "msg_name is too short");
-	peer->addr = ipv6_addr_any(&in6->sin6_addr) ? in6addr_loopback :
-						      in6->sin6_addr;
-	*port = in6->sin6_port;
-	if (ipv6_addr_v4mapped(&peer->addr) && ipv6_only_sock(sk))
-		return homa_sock_error(hsk, -ENETUNREACH,
-				       "socket is for IPv6 only");
-	if (ipv6_addr_type(&peer->addr) & IPV6_ADDR_LINKLOCAL)
-		peer->scope = in6->sin6_scope_id;
 	return 0;
 }
 
@@ -91,17 +56,6 @@ static int send_fill(struct homa_sock *hsk, struct homa_rpc *rpc, u32 max_data,
 	if (err)
 		return homa_sock_error(hsk, err, "no memory for the message");
 	return 0;
-}
-
-/* A client's own address may have been chosen with connect(2). */
-static void send_set_source(struct homa_sock *hsk, struct homa_rpc *rpc)
-{
-	struct sock *sk = homa_sock_sk(hsk);
-
-	if (ipv6_addr_v4mapped(&rpc->daddr))
-		ipv6_addr_set_v4mapped(hsk->inet.inet_saddr, &rpc->saddr);
-	else
-		rpc->saddr = sk->sk_v6_rcv_saddr;
 }
 
 /* Makes the RPC findable, tells the application its id, and sends. */
@@ -136,6 +90,21 @@ static int request_start(struct homa_sock *hsk, struct homa_rpc *rpc,
 	return err;
 }
 
+/* Finds the way to the peer. */
+static int request_route(struct homa_sock *hsk, struct homa_rpc *rpc)
+{
+	int err = homa_addr_source(hsk, rpc);
+
+	if (err)
+		return err;
+	err = homa_output_route(rpc);
+	if (err)
+		return homa_sock_error(hsk, err, "no route to the peer");
+	if (READ_ONCE(hsk->shutdown))
+		return homa_sock_error(hsk, -ESHUTDOWN, "socket is shut down");
+	return 0;
+}
+
 static int send_request(struct homa_sock *hsk, struct msghdr *msg,
 			struct homa_sendmsg_args *args,
 			const struct homa_peer_key *peer, __be16 port)
@@ -149,17 +118,12 @@ static int send_request(struct homa_sock *hsk, struct msghdr *msg,
 		return homa_sock_error(hsk, -ENOMEM, "no memory for the RPC");
 	rpc->cookie = args->completion_cookie;
 	rpc->private = args->flags & HOMA_SENDMSG_PRIVATE;
-	send_set_source(hsk, rpc);
 	homa_msgout_init(&out);
 	tt_event(rpc->hn, SENDMSG_REQUEST, homa_trace_peer(rpc), ntohs(port),
 		 homa_trace_id(rpc), msg_data_left(msg));
 
-	err = homa_output_route(rpc);
-	if (err)
-		homa_sock_error(hsk, err, "no route to the peer");
-	else if (READ_ONCE(hsk->shutdown))
-		err = homa_sock_error(hsk, -ESHUTDOWN, "socket is shut down");
-	else
+	err = request_route(hsk, rpc);
+	if (!err)
 		err = send_fill(hsk, rpc, homa_output_max_data(rpc), msg,
 				&out);
 	if (!err)
@@ -286,7 +250,7 @@ int homa_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
 	if (!err)
 		err = homa_sock_wait_wmem(hsk, msg->msg_flags & MSG_DONTWAIT);
 	if (!err)
-		err = send_get_peer(hsk, msg, &peer, &port);
+		err = homa_addr_peer(hsk, msg, &peer, &port);
 	if (err)
 		return err;
 	if (args.id) {

@@ -329,6 +329,28 @@ void homa_sock_for_each(struct homa_net *hn,
 	rcu_read_unlock();
 }
 
+/**
+ * homa_sock_inq() - what recvmsg(2) would return now
+ * @hsk: socket
+ *
+ * Context: any.
+ * Return: bytes in the first shared message; 0 if there is none, or an error is
+ *	first
+ */
+int homa_sock_inq(struct homa_sock *hsk)
+{
+	struct homa_rpc *rpc;
+	int bytes = 0;
+
+	spin_lock_bh(&hsk->lock);
+	rpc = list_first_entry_or_null(&hsk->ready, struct homa_rpc,
+				       ready_links);
+	if (rpc && !READ_ONCE(rpc->error))
+		bytes = rpc->in.length;	/* constant while it is ready */
+	spin_unlock_bh(&hsk->lock);
+	return bytes;
+}
+
 static bool wmem_available(struct homa_sock *hsk)
 {
 	/* Unsigned: each sender may exceed the limit by one message. */

@@ -19,6 +19,7 @@ struct homa_rpc;
  * @port_links: in homa_ports.buckets, under homa_ports.lock and RCU
  * @port: port that this socket receives on, host byte order
  * @hashed: @port_links is in use; under homa_ports.lock
+ * @local: the only address that it receives at, mapped if of IPv4; all zeros: any
  * @is_server: requests are accepted; READ_ONCE
  * @error_msg: why the last failed call failed; constant text; READ_ONCE
  * @tx_mem: bytes of memory in outgoing messages
@@ -38,6 +39,7 @@ struct homa_sock {
 	struct inet_sock inet;	/* must be first */
 	struct hlist_node port_links;
 	u16 port;
+	struct in6_addr local;
 	bool hashed;
 	bool is_server;
 	const char *error_msg;
@@ -108,6 +110,7 @@ void homa_sock_for_each(struct homa_net *hn,
 			void (*fn)(struct homa_sock *hsk, void *arg),
 			void *arg);
 int homa_sock_wait_wmem(struct homa_sock *hsk, bool nonblocking);
+int homa_sock_inq(struct homa_sock *hsk);
 void homa_sock_uncharge(struct homa_sock *hsk, u32 bytes);
 
 #endif /* _HOMA_SOCK_H */

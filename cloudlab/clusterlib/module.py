@@ -25,10 +25,10 @@ def make(target: str, kdir: Path, arch: str) -> Path:
 
 
 def build(kdir: Path, arch: str = "") -> dict[str, Path]:
-    """Return homa.ko, and its tests if the kernel takes them: file name to path."""
+    """Return homa.ko, and what the kernel takes of the rest: file name to path."""
     module = make("module", kdir, arch)
-    return {path.name: path for path in (module, module.with_name("homa_kunit.ko"))
-            if path.exists()}
+    all_of_them = [module, *map(module.with_name, ("homa_diag.ko", "homa_kunit.ko"))]
+    return {path.name: path for path in all_of_them if path.exists()}
 
 
 def build_hardware(kdir: Path, arch: str = "") -> dict[str, Path]:

@@ -74,6 +74,8 @@ struct homa_sendmsg_args {
  * @reserved: must be 0
  * @bpage_offsets: byte offsets into the receive region, in message order;
  *	all but the last chunk are whole bpages
+ * @peer: out: if recvmsg(2) fails and @id is not 0, the RPC @id has failed, and
+ *	this is the address of its server (of the socket's family)
  *
  * msg_controllen must be sizeof(struct homa_recvmsg_args).
  */
@@ -82,7 +84,13 @@ struct homa_recvmsg_args {
 	__u64 completion_cookie;
 	__u32 num_bpages;
 	__u32 reserved;
-	__u32 bpage_offsets[HOMA_MAX_BPAGES];
+	union {
+		__u32 bpage_offsets[HOMA_MAX_BPAGES];
+		union {
+			struct sockaddr_in in4;
+			struct sockaddr_in6 in6;
+		} peer;
+	};
 };
 
 /**
@@ -177,6 +185,38 @@ struct homa_info {
 	__u32 port;
 	__u32 num_rpcs;
 	char error_msg[HOMA_ERROR_MSG_SIZE];
+};
+
+/* Values for homa_sock_info.flags. */
+#define HOMA_SOCK_SERVER 1	/* accepts requests */
+#define HOMA_SOCK_SHUTDOWN 2	/* shutdown(2) has been called */
+
+/**
+ * struct homa_sock_info - state of a socket, INET_DIAG_INFO of sock_diag(7)
+ * @region_bytes: size of the receive region; 0: there is none
+ * @region_avail: bytes of it that are free
+ * @rx_mem: memory in packets of incoming messages, in bytes
+ * @tx_mem: memory in outgoing messages
+ * @sndbuf: sendmsg(2) waits while @tx_mem is not below it
+ * @client_rpcs: RPCs that the socket has begun and not received the response of
+ * @server_rpcs: RPCs that others have begun and that are not over
+ * @peers: other hosts that these RPCs are with
+ * @ready: messages and errors that recvmsg(2) can return to anybody
+ * @stalled: messages that wait for room in the region
+ * @flags: HOMA_SOCK_* bits
+ */
+struct homa_sock_info {
+	__u64 region_bytes;
+	__u64 region_avail;
+	__u64 rx_mem;
+	__u32 tx_mem;
+	__u32 sndbuf;
+	__u32 client_rpcs;
+	__u32 server_rpcs;
+	__u32 peers;
+	__u32 ready;
+	__u32 stalled;
+	__u32 flags;
 };
 
 #define HOMAIOCINFO   _IOWR('h', 0x90, struct homa_info)

@@ -261,7 +261,7 @@ static void unknown_options(void)
 		int name;
 	} rows[] = {
 		{ IPPROTO_HOMA, 0 }, { IPPROTO_HOMA, 9 }, { IPPROTO_HOMA, 12 },
-		{ IPPROTO_HOMA, -1 }, { IPPROTO_IP, IP_TOS },
+		{ IPPROTO_HOMA, -1 }, { IPPROTO_IP, IP_OPTIONS },
 		{ IPPROTO_IPV6, IPV6_V6ONLY }, { IPPROTO_TCP, 1 },
 		{ IPPROTO_UDP, 1 }, { 999, SO_HOMA_RCVBUF },
 	};

@@ -304,15 +304,6 @@ static void bind_after_shutdown_of_own_port(void)
 	EXPECT_RC(hsock_bind(&b, 90), 0);
 }
 
-static void bind_ignores_the_address(void)
-{
-	struct hsock hs = hsock_bare(env.ns, AF_INET);
-	union haddr addr = haddr_of(AF_INET, "203.0.113.9", 55);
-
-	EXPECT_EQ(bind(hs.fd, &addr.sa, sizeof(addr.in4)), 0);
-	EXPECT_EQ(hsock_port(&hs), 55);
-}
-
 static void ports_are_per_namespace(void)
 {
 	struct hsock a = hsock_bare(env.ns, AF_INET);
@@ -411,7 +402,6 @@ int main(int argc, char **argv)
 		KTAP_CASE(bind_makes_a_server_but_not_twice),
 		KTAP_CASE(bind_moves_the_socket),
 		KTAP_CASE(bind_after_shutdown_of_own_port),
-		KTAP_CASE(bind_ignores_the_address),
 		KTAP_CASE(ports_are_per_namespace),
 		KTAP_CASE(ports_come_free_at_close),
 		KTAP_CASE(names_of_an_unconnected_socket),
