@@ -25,7 +25,7 @@ KMAKE = $(MAKE) --no-print-directory -C '$(KDIR)' $(if $(ARCH),ARCH=$(ARCH)) \
 
 .DEFAULT_GOAL := module
 .PHONY: module module-path modules-locked lab-modules lab-modules-locked link-sources \
-	clean-checked tools demo bench check check-quick check-full deps install clean help
+	clean-checked tools demo bench check check-quick check-full deps install install-libhoma clean help
 
 module: ## build homa.ko; KDIR=dir and ARCH=um pick a kernel other than the running one
 	@test -e '$(utsrelease)' || { \
@@ -92,8 +92,11 @@ install: module ## install homa.ko for KDIR's kernel
 		MODLIB='$(DESTDIR)/lib/modules/$(kernel_release)'
 	@$(if $(DESTDIR),:,depmod '$(kernel_release)')
 
+install-libhoma: ## install libhoma and its header (PREFIX=/usr/local, DESTDIR=)
+	+@$(MAKE) --no-print-directory -C util OUT='$(CURDIR)/out/bin' install
+
 clean: ## remove what was built; results in out/ stay
-	@rm -rf out/build out/bin out/test
+	@rm -rf out/build out/bin out/lib out/test
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 14

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-# desc: the first RPC of README.md works as printed
+# desc: the first RPCs of README.md work as printed
 # lab: --no-topology
 # size: quick
 # timeout: 60
@@ -8,7 +8,12 @@ set -eu
 dir=$(mktemp -d /run/readme.XXXXXX)
 trap 'rm -rf "$dir"' EXIT
 ip link set lo up
-sed -n '/^```c$/,/^```$/{/^```/!p}' README.md >"$dir/first.c"
-gcc -Wall -I homa/uapi "$dir/first.c" -o "$dir/first"
-"$dir/first" >"$dir/said"
-printf 'server: hello\nclient: world\n' | diff - "$dir/said"
+awk -v name="$dir/first" '/^```$/ { inside = 0 }
+	inside { print >name n ".c" }
+	/^```c$/ { n++; inside = 1 }' README.md
+gcc -Wall -Ihoma/uapi -Iutil/libhoma "$dir/first1.c" out/lib/libhoma.a -o "$dir/first1"
+gcc -Wall -Ihoma/uapi "$dir/first2.c" -o "$dir/first2"
+for program in first1 first2; do
+	"$dir/$program" >"$dir/said"
+	printf 'server: hello\nclient: world\n' | diff - "$dir/said"
+done

@@ -102,6 +102,11 @@ BAD = [
     ("protocol", "homa/protocol.md", "| NO_SUCH | 5 | homa/main.c | x |\n", "no NO_SUCH in"),
     ("features", "test/features.tsv", "F1\tnetns/gone:case\n", "there is no test/netns/gone"),
     ("features", "test/features.tsv", "F1 netns/rpc\n", "not a feature, a tab and a test"),
+    ("abi", "homa/uapi/homa.h", SPDX + "#define HOMA_NEW 1\n", "add: constant HOMA_NEW 1"),
+    ("abi", "homa/uapi/homa.h", SPDX + "struct homa_a {\n\tint b;\n\tunion {\n\t\tint c;\n"
+     "\t\tstruct {\n\t\t\tint e;\n\t\t\tint f;\n\t\t} d;\n\t};\n};\n",
+     "add: field homa_a.d.f at 8, 4 bytes"),
+    ("abi", "util/libhoma/abi.txt", "struct homa_old 8 bytes\n", "gone, but programs"),
     ("globals", "homa/x.c", "int shared_state = 1;\n", "writable symbol shared_state"),
     ("globals", "homa/globals.allow", "homa_old  gone since\n", "homa_old is no writable"),
 ]
