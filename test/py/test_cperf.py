@@ -178,3 +178,9 @@ def test_usage_errors_are_one_line(words, said):
                           check=False)
     assert done.returncode == 2 and said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["run"], *(["run", entry.name] for entry in all_benches())])
+def test_help_is_printed(words):
+    done = subprocess.run([CPERF, *words, "--help"], stdout=subprocess.PIPE, text=True, check=True)
+    assert "examples:" in done.stdout
