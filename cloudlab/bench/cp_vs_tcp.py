@@ -24,6 +24,8 @@ def add_options(parser: ArgumentParser) -> None:
     add("--host-delay", metavar="T", help="of a host's uplink, such as 1us")
     add("--switch-delay", metavar="T", help="of a switch port")
     add("--buffer", metavar="BYTES", help="of a switch port")
+    add("--nic", metavar="SETTINGS",
+        help="put a network card under each host, such as 'ring=64 tx_coalesce=20000' (lab run)")
     add("--ipv6", action="store_true", help="run over IPv6")
     add("--protocols", default="homa,tcp", help="of homa, tcp, dctcp, separated by commas (%(default)s)")
     add("--unloaded", type=int, default=2, metavar="N", help="unloaded RPCs a size (%(default)s)")

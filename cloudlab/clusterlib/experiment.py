@@ -36,6 +36,7 @@ class Experiment:
     host_delay: str | None = None
     switch_delay: str | None = None
     buffer: str | None = None
+    nic: str | None = None
     ipv6: bool = False
     unloaded: int = 2
     knobs: tuple = ()               # (name, value) in net.homa, if that is the question
@@ -51,7 +52,7 @@ class Experiment:
     def network(self) -> Network:
         """The cluster's network, with what the user wants different."""
         wanted = {name: getattr(self, name) for name in (
-            "link", "mtu", "host_delay", "switch_delay", "buffer")}
+            "link", "mtu", "host_delay", "switch_delay", "buffer", "nic")}
         network = parse_cluster(self.cluster)[2]
         return replace(network, ipv6=self.ipv6,
                        **{name: value for name, value in wanted.items() if value is not None})
@@ -92,9 +93,9 @@ class Experiment:
                  "gbps": offer.gbps, "wire_load": offer.wire_load, "link": network.link,
                  "link_bps": link_bps, "mtu": network.mtu, "seed": self.seed, "ipv6": self.ipv6,
                  "host_delay": network.host_delay, "switch_delay": network.switch_delay,
-                 "buffer": network.buffer, "exact_ports": network.ports, "mark": network.mark,
-                 "flavor": self.flavor, "unloaded": self.unloaded, "knobs": dict(self.knobs),
-                 "warm": self.warm, "drain_s": self.drain_s}
+                 "buffer": network.buffer, "nic": network.nic, "exact_ports": network.ports,
+                 "mark": network.mark, "flavor": self.flavor, "unloaded": self.unloaded,
+                 "knobs": dict(self.knobs), "warm": self.warm, "drain_s": self.drain_s}
         return load, setup
 
     def make_cluster(self):

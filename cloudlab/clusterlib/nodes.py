@@ -34,6 +34,7 @@ class Network:
     ports: bool = False         # exact switch ports, which know their occupancy
     shared: bool = False        # the buffer is of the whole switch
     mark: int = 0               # bytes in a port above which ECN marks; 0: never
+    nic: str | None = None      # settings of a network card under each host
 
 
 # The clusters of Homa's papers, by what they had in common with any other: rates, MTU and the
@@ -95,7 +96,8 @@ class SimCluster:
                    str(net.mtu), "--seed", str(self.seed), "--flavor", self.flavor,
                    "--timeout", str(int(timeout)), "--mem", self.memory]
         for option, value in (("--host-delay", net.host_delay), ("--buffer", net.buffer),
-                              ("--switch-delay", net.switch_delay), ("--version", self.kernel)):
+                              ("--switch-delay", net.switch_delay), ("--version", self.kernel),
+                              ("--nic", net.nic)):
             command += [option, value] if value is not None else []
         for option, wanted in (("--ipv6", net.ipv6), ("--ports", net.ports),
                                ("--shared-buffer", net.shared)):

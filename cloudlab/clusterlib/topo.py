@@ -20,6 +20,9 @@ frame, so that the first frame of a burst passes without its transmission time.
 With `ports`, one qdisc of the lab's own (lab/kmod/sch_port.c) takes the place of
 each tbf and all below it: times exact to the nanosecond, a buffer in bytes, ECN
 by bytes, occupancy; a switch port delays frames before they reach its queues.
+
+With `nic`, e0 is a network card (lab/kmod/simnic.c) over the cable, c0. It has the
+uplink's rate itself, so what waits is in its ring, and then in the default qdisc.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ ETHERNET_HEADER = 14
 BANDS = 8
 MAX_HOSTS = 200
 HOST_BUFFER = 100_000_000       # bytes that wait in a host for its uplink
+NIC_SETTINGS = ("ring", "completion", "tx_coalesce", "rx_coalesce", "bql", "speed")
 IMPAIRED_LIMIT = 100_000        # packets that the impairment may hold; never a cause of drops
 
 
@@ -55,6 +59,7 @@ class Star:
     ports: bool = False         # exact ones, by sch_port; else tbf, prio and netem
     shared: bool = False        # the buffer is of the whole switch, not of each port (ports)
     mark: int = 0               # bytes in a port above which CE is set; 0: never (ports)
+    nic: str | None = None      # settings of each host's card, "ring=64 ..."; None: no card
 
     @property
     def path_delay(self) -> int:
@@ -78,6 +83,16 @@ class Star:
         return self.ports and self.shaped
 
     @property
+    def hardware(self) -> bool:
+        """Whether the lab's own kernel modules are needed."""
+        return self.exact or self.nic is not None
+
+    @property
+    def cable(self) -> str:
+        """The device of a host that its cable ends in."""
+        return "e0" if self.nic is None else "c0"
+
+    @property
     def impaired(self) -> bool:
         """Whether frames are lost, duplicated or reordered on purpose."""
         return any((self.loss, self.duplicate, self.reorder))
@@ -96,6 +111,19 @@ def check(star: Star) -> None:
         raise ClusterError("a link has at least 1 Mb/s and a buffer of 0 or more bytes", 2)
     if (star.shared or star.mark) and not star.ports:
         raise ClusterError("a shared buffer and marks need --ports", 2)
+    if star.nic is not None:
+        check_nic(star)
+
+
+def check_nic(star: Star) -> None:
+    """Refuse a card that cannot be made; simnic.c knows the ranges."""
+    if not star.shaped:
+        raise ClusterError("--nic needs virtual time", 2)
+    for word in star.nic.split():
+        key, equals, value = word.partition("=")
+        if key not in NIC_SETTINGS or not equals or not value.isdigit():
+            raise ClusterError(f"--nic: '{word}' is not NAME=NUMBER, NAME one of: "
+                               + " ".join(NIC_SETTINGS), 2)
 
 
 def mac(host: int) -> str:
@@ -116,7 +144,7 @@ def everyone(star: Star) -> range:
 def links(star: Star) -> list[str]:
     """For `ip -batch` in the initial namespace: namespaces and cables."""
     lines = ["netns add sw"] + [f"netns add h{i}" for i in everyone(star)]
-    lines += [f"link add e0 netns h{i} address {mac(i)} mtu {star.mtu} type veth"
+    lines += [f"link add {star.cable} netns h{i} address {mac(i)} mtu {star.mtu} type veth"
               f" peer name p{i} mtu {star.mtu} netns sw" for i in everyone(star)]
     return lines
 
@@ -156,6 +184,11 @@ def shaper(star: Star) -> str:
     """Return tbf's words for a link's rate."""
     return (f"tbf rate {star.rate:.0f}bit overhead {WIRE_OVERHEAD}"
             f" burst {star.frame + 16} limit 100m")
+
+
+def nic_settings(star: Star) -> str:
+    """Return what simnic is told to make a host's card."""
+    return f"e0 on {star.cable} rate={star.rate:.0f} {star.nic}".rstrip()
 
 
 def port_settings(star: Star) -> dict[str, str]:
@@ -204,7 +237,10 @@ def switch_queues(star: Star) -> list[str]:
 
 def host(star: Star, number: int) -> list[str]:
     """For `ip -n hN -batch`: addresses, and where the others are."""
-    lines = ["link set lo up", "link set e0 addrgenmode none up",
+    # A card has a carrier at once, and with it a link-local address unless it was told before.
+    card = [] if star.nic is None else [f"link set {star.cable} addrgenmode none up",
+                                        "link set e0 addrgenmode none"]
+    lines = ["link set lo up", *card, "link set e0 addrgenmode none up",
              f"addr add 10.0.0.{number}/24 dev e0",
              f"addr add fd00::{number:x}/64 dev e0 nodad"]
     for other in everyone(star):
@@ -216,8 +252,9 @@ def host(star: Star, number: int) -> list[str]:
 
 def uplink(star: Star) -> list[str]:
     """For `tc -n hN -batch`: the host's own queue."""
-    words = "port" if star.ports else shaper(star)
-    return [f"qdisc add dev e0 root handle 1: {words}"] if star.shaped else []
+    if not star.shaped or star.nic is not None:
+        return []
+    return [f"qdisc add dev e0 root handle 1: {'port' if star.ports else shaper(star)}"]
 
 
 def batches(star: Star) -> dict[str, list[str]]:

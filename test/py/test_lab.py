@@ -72,6 +72,20 @@ def test_a_failing_command_is_not_found() -> None:
     assert lab("--no-topology", "--", "/nonexistent").returncode == 127
 
 
+@pytest.mark.parametrize("ports", [[], ["--ports"]])
+def test_hosts_with_cards_reach_each_other(ports: list[str]) -> None:
+    """Both families; and packets complete together, since interrupts are rare."""
+    script = ("for to in 10.0.0.2 fd00::2; do ip netns exec h1 ping -q -f -l 8 -c 40 $to; done;"
+              " ip netns exec h1 cat /proc/net/simnic")
+    done = lab(*ports, "--nic", "tx_coalesce=200000", "--", "sh", "-c", script)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(" 40 received, 0% packet loss") == 2
+    words = done.stdout.splitlines()[-1].split()
+    counts = dict(zip(words[1::2], map(int, words[2::2])))
+    assert words[0] == "e0" and counts["packets"] >= 80 and counts["most"] > 2
+    assert 0 < counts["interrupts"] < counts["packets"]
+
+
 def test_losses_are_counted_apart_from_drops() -> None:
     script = "ip netns exec h1 ping -q -f -c 400 10.0.0.2 >/dev/null; $LAB_DROPS --total"
     total = lab("--hosts", "2", "--loss", "5", "--", "sh", "-c", script).stdout.split()

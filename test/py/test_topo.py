@@ -74,6 +74,24 @@ def test_bucket_holds_one_frame_but_not_two() -> None:
         assert star.frame <= burst < 2 * star.frame
 
 
+def test_a_card_takes_the_place_of_the_uplink() -> None:
+    star = replace(STAR, ports=True, nic="ring=64 tx_coalesce=20000")
+    assert lines(star, "uplink") == [] and star.hardware
+    assert topo.nic_settings(star) == "e0 on c0 rate=10000000000 ring=64 tx_coalesce=20000"
+    assert all(" add c0 netns" in line for line in lines(star, "links", "veth"))
+    assert lines(star, "host1", "c0 ") and lines(star, "host1", "addr add 10.0.0.1/24 dev e0")
+    assert not lines(STAR, "host1", "c0 ") and not STAR.hardware
+    assert topo.nic_settings(replace(STAR, nic="")) == "e0 on c0 rate=10000000000"
+
+
+@pytest.mark.parametrize("words", ["ring", "ring=", "ring=x", "color=3", "rate=5 ring=1"])
+def test_bad_cards_are_refused(words: str) -> None:
+    with pytest.raises(ClusterError, match="--nic"):
+        topo.check(replace(STAR, nic=words))
+    with pytest.raises(ClusterError, match="virtual time"):
+        topo.check(replace(STAR, nic="", shaped=False))
+
+
 def test_exact_ports_take_the_place_of_all_shaping() -> None:
     star = replace(STAR, ports=True, shared=True, mark=70000)
     assert lines(star, "switch_queues") == [
