@@ -50,9 +50,10 @@ static int ioctl_abort(struct homa_sock *hsk, void __user *arg)
 		return homa_sock_error(hsk, -EINVAL, "padding is not 0");
 	if (args.error > MAX_ERRNO)
 		return homa_sock_error(hsk, -EINVAL, "error is not an errno");
-	if (!args.id)
-		return min(homa_sock_visit_rpcs(hsk, abort_client,
-						  &args.error), 0);
+	if (!args.id) {
+		homa_sock_visit_rpcs(hsk, abort_client, &args.error);
+		return 0;
+	}
 	rpc = homa_rpc_find_client(hsk, args.id);
 	if (!rpc)
 		return homa_sock_error(hsk, -EINVAL, "no RPC with this id");
@@ -134,14 +135,10 @@ static void info_add(struct homa_rpc *rpc, void *arg)
 static int info_rpcs(struct homa_sock *hsk, struct homa_info *info)
 {
 	struct info_list list = { .to = u64_to_user_ptr(info->rpc_info) };
-	int n;
 
 	if (list.to)
 		list.room = info->rpc_info_length / sizeof(*list.to);
-	n = homa_sock_visit_rpcs(hsk, info_add, &list);
-	if (n < 0)
-		return homa_sock_error(hsk, n, "no memory");
-	info->num_rpcs = n;
+	info->num_rpcs = homa_sock_visit_rpcs(hsk, info_add, &list);
 	return list.err;
 }
 

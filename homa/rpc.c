@@ -195,8 +195,7 @@ int homa_rpc_publish(struct homa_rpc *rpc)
 	if (!err)
 		err = rhltable_insert(&rpc->hn->rpcs, &rpc->hash, rpc_params);
 	if (!err) {
-		list_add_tail(&rpc->sock_links, &hsk->rpcs);
-		hsk->num_server_rpcs += !client;
+		homa_sock_add_rpc(hsk, rpc);
 		homa_rpc_get(rpc);	/* the state machine's */
 	} else {
 		homa_tomb_leave(rpc, false);
@@ -377,10 +376,9 @@ void homa_rpc_end(struct homa_rpc *rpc)
 	rhltable_remove(&rpc->hn->rpcs, &rpc->hash, rpc_params);
 
 	spin_lock(&hsk->lock);
-	list_del_init(&rpc->sock_links);
+	homa_sock_remove_rpc(hsk, rpc);
 	list_del_init(&rpc->ready_links);
 	list_del_init(&rpc->buf_links);
-	hsk->num_server_rpcs -= !homa_is_client(rpc);
 	spin_unlock(&hsk->lock);
 
 	homa_rpc_answered(rpc);

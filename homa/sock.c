@@ -112,6 +112,7 @@ int homa_sock_init(struct homa_sock *hsk)
 
 	spin_lock_init(&hsk->lock);
 	INIT_LIST_HEAD(&hsk->rpcs);
+	INIT_LIST_HEAD(&hsk->walks);
 	INIT_LIST_HEAD(&hsk->ready);
 	INIT_LIST_HEAD(&hsk->buf_waiters);
 	atomic_set(&hsk->tx_mem, 0);
@@ -254,29 +255,73 @@ void homa_sock_shutdown(struct homa_sock *hsk)
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_sock_shutdown);
 
-/* References to all RPCs of a socket, in an array to be freed with kfree().
- * Returns their number or -ENOMEM.
+/**
+ * struct sock_walk - somebody on the way through a socket's RPCs
+ * @links: in homa_sock.walks
+ * @next: where to go on, in homa_sock.rpcs; whoever removes that moves it on
+ * @left: RPCs to be visited at most, so that a walk ends though others are added
+ *
+ * All is under the socket's lock.
  */
-static int sock_collect(struct homa_sock *hsk, struct homa_rpc ***rpcs)
-{
-	int room = 0, n = 0;
-	struct homa_rpc *rpc;
+struct sock_walk {
+	struct list_head links;
+	struct list_head *next;
+	int left;
+};
 
-	*rpcs = NULL;
-	spin_lock_bh(&hsk->lock);
-	list_for_each_entry(rpc, &hsk->rpcs, sock_links)
-		room++;
-	if (room)
-		*rpcs = kmalloc_array(room, sizeof(**rpcs),
-				      GFP_ATOMIC | __GFP_NOWARN);
-	if (*rpcs) {
-		list_for_each_entry(rpc, &hsk->rpcs, sock_links) {
-			homa_rpc_get(rpc);
-			(*rpcs)[n++] = rpc;
-		}
+/* RPCs that a walk takes each time that it holds the socket's lock. */
+#define SOCK_WALK_BATCH 16
+
+/**
+ * homa_sock_add_rpc() - a new RPC can be found
+ * @hsk: socket
+ * @rpc: its RPC
+ *
+ * Context: hsk->lock held.
+ */
+void homa_sock_add_rpc(struct homa_sock *hsk, struct homa_rpc *rpc)
+{
+	lockdep_assert_held(&hsk->lock);
+	list_add_tail(&rpc->sock_links, &hsk->rpcs);
+	hsk->num_rpcs++;
+	hsk->num_server_rpcs += !homa_is_client(rpc);
+}
+
+/**
+ * homa_sock_remove_rpc() - an RPC has ended
+ * @hsk: socket
+ * @rpc: its RPC
+ *
+ * Context: hsk->lock held.
+ */
+void homa_sock_remove_rpc(struct homa_sock *hsk, struct homa_rpc *rpc)
+{
+	struct sock_walk *walk;
+
+	lockdep_assert_held(&hsk->lock);
+	list_for_each_entry(walk, &hsk->walks, links) {
+		if (walk->next == &rpc->sock_links)
+			walk->next = rpc->sock_links.next;
 	}
-	spin_unlock_bh(&hsk->lock);
-	return room && !*rpcs ? -ENOMEM : n;
+	list_del_init(&rpc->sock_links);
+	hsk->num_rpcs--;
+	hsk->num_server_rpcs -= !homa_is_client(rpc);
+}
+
+/* Takes references to the next RPCs of a walk; returns how many. */
+static int sock_walk_on(struct homa_sock *hsk, struct sock_walk *walk,
+			struct homa_rpc **batch)
+{
+	int n = 0;
+
+	lockdep_assert_held(&hsk->lock);
+	while (n < SOCK_WALK_BATCH && walk->left && walk->next != &hsk->rpcs) {
+		batch[n] = list_entry(walk->next, struct homa_rpc, sock_links);
+		walk->next = walk->next->next;
+		walk->left--;
+		homa_rpc_get(batch[n++]);
+	}
+	return n;
 }
 
 /**
@@ -285,25 +330,36 @@ static int sock_collect(struct homa_sock *hsk, struct homa_rpc ***rpcs)
  * @fn: called with a reference but no lock; the RPC may be dead by then
  * @arg: passed to @fn
  *
- * RPCs that are added meanwhile may be missing.
+ * Oldest first. RPCs that are added meanwhile may be missing. The socket's lock is
+ * held for a few RPCs at a time, however many there are.
  *
  * Context: any, without the lock of any RPC or socket.
- * Return: number of RPCs, or -ENOMEM: none was visited
+ * Return: number of RPCs visited
  */
 int homa_sock_visit_rpcs(struct homa_sock *hsk,
 			 void (*fn)(struct homa_rpc *rpc, void *arg),
 			 void *arg)
 {
-	struct homa_rpc **rpcs;
-	int i, n;
+	struct homa_rpc *batch[SOCK_WALK_BATCH];
+	struct sock_walk walk;
+	int i, n, visited = 0;
 
-	n = sock_collect(hsk, &rpcs);
-	for (i = 0; i < n; i++) {
-		fn(rpcs[i], arg);
-		homa_rpc_put(rpcs[i]);
+	spin_lock_bh(&hsk->lock);
+	walk.next = hsk->rpcs.next;
+	walk.left = hsk->num_rpcs;
+	list_add(&walk.links, &hsk->walks);
+	while ((n = sock_walk_on(hsk, &walk, batch)) > 0) {
+		spin_unlock_bh(&hsk->lock);
+		for (i = 0; i < n; i++) {
+			fn(batch[i], arg);
+			homa_rpc_put(batch[i]);
+		}
+		visited += n;
+		spin_lock_bh(&hsk->lock);
 	}
-	kfree(rpcs);
-	return n;
+	list_del(&walk.links);
+	spin_unlock_bh(&hsk->lock);
+	return visited;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_sock_visit_rpcs);
 

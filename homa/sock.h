@@ -30,7 +30,9 @@ struct homa_rpc;
  * @lock: the socket's lock (the generic one serves generic options only)
  * @shutdown: no new RPC may be added; also read without lock as a hint
  * @rpcs: struct homa_rpc, oldest first
- * @num_server_rpcs: server RPCs in @rpcs
+ * @num_rpcs: RPCs in @rpcs
+ * @num_server_rpcs: server RPCs among them
+ * @walks: struct sock_walk, who is on the way through @rpcs
  * @ready: struct homa_rpc that recvmsg(2) can return, in order of arrival
  * @buf_waiters: struct homa_rpc without buffer space, shortest message first
  * @rcvbuf: receive region; set once; smp_load_acquire() without the lock
@@ -50,7 +52,9 @@ struct homa_sock {
 	spinlock_t lock;
 	bool shutdown;
 	struct list_head rpcs;
+	int num_rpcs;
 	int num_server_rpcs;
+	struct list_head walks;
 	struct list_head ready;
 	struct list_head buf_waiters;
 	struct homa_rcvbuf *rcvbuf;
@@ -103,6 +107,8 @@ int homa_sock_bind(struct homa_sock *hsk, u16 port);
 struct homa_sock *homa_sock_find(struct homa_net *hn, u16 port, bool ipv4);
 void homa_sock_unhash(struct homa_sock *hsk);
 void homa_sock_shutdown(struct homa_sock *hsk);
+void homa_sock_add_rpc(struct homa_sock *hsk, struct homa_rpc *rpc);
+void homa_sock_remove_rpc(struct homa_sock *hsk, struct homa_rpc *rpc);
 int homa_sock_visit_rpcs(struct homa_sock *hsk,
 			 void (*fn)(struct homa_rpc *rpc, void *arg),
 			 void *arg);

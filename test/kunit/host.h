@@ -115,7 +115,7 @@ static inline struct homa_rpc *host_rpc(struct kunit *test, u64 id)
 /* Bytes of a message that fit in a packet there: less IPv4 and Homa headers. */
 #define LIVE_MAX_DATA (LIVE_MTU - 20 - 56)
 
-#define LIVE_MAX_RPCS 16
+#define LIVE_MAX_RPCS 64
 
 /**
  * struct live - the live host of a case

@@ -258,6 +258,73 @@ static void homa_sock_visit_rpcs__references(struct kunit *test)
 	}
 }
 
+#define WALK_RPCS 50
+
+/* A walk that ends RPCs; it takes 16 at a time. */
+struct walk_case {
+	const char *desc;
+	int at;		/* when it visits this one, or -1: each */
+	int first;	/* these end: so many after the visited one */
+	int last;
+	int visited;
+};
+
+static const struct walk_case walk_cases[] = {
+	{ "nothing ends", WALK_RPCS, 0, 0, WALK_RPCS },
+	{ "each ends", -1, 0, 0, WALK_RPCS },
+	{ "where it goes on", 0, 16, 17, WALK_RPCS - 2 },
+	{ "before it goes on", 8, -8, 3, WALK_RPCS },
+	{ "all the rest", 0, 16, WALK_RPCS - 1, 16 },
+};
+
+static void walk_desc(const struct walk_case *param, char *desc)
+{
+	strscpy(desc, param->desc, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(walk, walk_cases, walk_desc);
+
+struct walk {
+	const struct walk_case *param;
+	struct live *live;
+	int visits[WALK_RPCS];
+};
+
+static void walk_visit(struct homa_rpc *rpc, void *arg)
+{
+	struct walk *w = arg;
+	int i = rpc->key.id / 2, j;
+
+	w->visits[i]++;
+	if (w->param->at != i && w->param->at != -1)
+		return;
+	for (j = i + w->param->first; j <= i + w->param->last; j++) {
+		struct homa_rpc *other = w->live->rpcs[j];
+
+		spin_lock_bh(&other->lock);
+		homa_rpc_end(other);
+		spin_unlock_bh(&other->lock);
+	}
+}
+
+static void homa_sock_visit_rpcs__while_rpcs_end(struct kunit *test)
+{
+	struct walk *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
+	struct live *live = test->priv;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, w);
+	w->param = test->param_value;
+	w->live = live;
+	for (i = 0; i < WALK_RPCS; i++)
+		live_rpc(test, 2 * i + 1);
+	KUNIT_EXPECT_EQ(test, homa_sock_visit_rpcs(live->hsk, walk_visit, w),
+			w->param->visited);
+	for (i = 0; i < WALK_RPCS; i++)
+		KUNIT_EXPECT_LE(test, w->visits[i], 1);
+	KUNIT_EXPECT_TRUE(test, list_empty(&live->hsk->walks));
+}
+
 static struct kunit_case sock_cases[] = {
 	KUNIT_CASE_PARAM(homa_sock_init__default_port, default_gen_params),
 	KUNIT_CASE(homa_sock_init__all_ports_in_use),
@@ -266,6 +333,7 @@ static struct kunit_case sock_cases[] = {
 	KUNIT_CASE_PARAM(homa_sock_find__family, family_gen_params),
 	KUNIT_CASE(homa_sock_shutdown__is_final),
 	KUNIT_CASE(homa_sock_visit_rpcs__references),
+	KUNIT_CASE_PARAM(homa_sock_visit_rpcs__while_rpcs_end, walk_gen_params),
 	{}
 };
 
