@@ -40,7 +40,8 @@
  *
  * struct homa_peer (peer.h)
  *   Another host, reference counted: the table holds one reference, each RPC
- *   one. Evicted from the table only when nobody else holds it.
+ *   one. Evicted from the table, when it was idle for long or another needs
+ *   the room, but only if nobody else holds it.
  *
  * struct homa_dev (dev.h)
  *   A network device that Homa packets use, reference counted: the table holds
@@ -97,12 +98,14 @@ struct homa_ports {
  * @lock: protects @lru and @count
  * @lru: struct homa_peer, longest unused first
  * @count: number of peers in the table
+ * @gc: forgets peers that were idle for long; pending while there are peers
  */
 struct homa_peers {
 	struct rhashtable table;
 	spinlock_t lock;
 	struct list_head lru;
 	int count;
+	struct delayed_work gc;
 };
 
 #define HOMA_DEV_BUCKET_BITS 4
@@ -129,12 +132,14 @@ struct homa_devs {
  * @lock: protects the rest, and changes of @table
  * @fifo: struct homa_tombstone that no RPC uses, oldest first
  * @count: number of tombstones
+ * @expiry: removes old ones; pending while there are any in @fifo
  */
 struct homa_tombs {
 	struct rhashtable table;
 	spinlock_t lock;
 	struct list_head fifo;
 	int count;
+	struct delayed_work expiry;
 };
 
 /* Message lengths are told apart by their four highest bits. */

@@ -6,11 +6,14 @@
  * ack piggyback rules). Nothing here depends on a socket: routes, marks and
  * source addresses belong to RPCs.
  *
- * The table is bounded by net.homa.max_peers. When it is full the peer that
- * was idle longest makes room, if no RPC uses it; there is no timer.
+ * Peers that no RPC uses are forgotten after peer_idle_secs_max. The more there
+ * are above peer_gc_threshold the sooner, down to peer_idle_secs_min when there
+ * are peer_net_max. The table is bounded by max_peers: when it is full the one
+ * that was idle longest makes room at once.
  */
 #include <kunit/visibility.h>
 #include <linux/jiffies.h>
+#include <linux/math64.h>
 #include <linux/slab.h>
 
 #include "peer.h"
@@ -21,6 +24,73 @@ static const struct rhashtable_params peer_params = {
 	.head_offset = offsetof(struct homa_peer, hash),
 	.automatic_shrinking = true,
 };
+
+/* Removes a peer from the table, if that has the only reference. */
+static bool peer_evict(struct homa_net *hn, struct homa_peer *peer)
+{
+	lockdep_assert_held(&hn->peers.lock);
+
+	/* Nobody can get a reference once the count is zero, so it is ours then. */
+	if (!refcount_dec_if_one(&peer->refs))
+		return false;
+	rhashtable_remove_fast(&hn->peers.table, &peer->hash, peer_params);
+	list_del(&peer->lru);
+	hn->peers.count--;
+	tt_event(hn, PEER_EVICTED, tt_addr6(&peer->key.addr));
+	kfree_rcu(peer, rcu);
+	return true;
+}
+
+/* For how long a peer may be idle, in jiffies. */
+static unsigned long peers_idle_limit(const struct homa_net *hn)
+{
+	const struct homa_sysctls *s = &hn->sysctl;
+	u64 most = READ_ONCE(s->peer_idle_secs_max);
+	u64 least = min_t(u64, most, READ_ONCE(s->peer_idle_secs_min));
+	int over = hn->peers.count - READ_ONCE(s->peer_gc_threshold);
+	int range = READ_ONCE(s->peer_net_max) - READ_ONCE(s->peer_gc_threshold);
+
+	if (over <= 0)
+		return most * HZ;
+	if (over >= range)
+		return least * HZ;
+	return most * HZ - div_u64((most - least) * HZ * over, range);
+}
+
+/* Peers that one run of the collector looks at, with bottom halves off. */
+#define PEERS_GC_BATCH 64
+
+/* It looks at least so often, since settings and numbers change. */
+#define PEERS_GC_MAX_DELAY (10 * HZ)
+
+/* Forgets peers that were idle for long. */
+static void peers_gc(struct work_struct *work)
+{
+	struct homa_peers *peers = container_of(to_delayed_work(work),
+						struct homa_peers, gc);
+	struct homa_net *hn = container_of(peers, struct homa_net, peers);
+	unsigned long now = jiffies, limit = 0, idle = 0;
+	struct homa_peer *peer;
+	int i;
+
+	spin_lock_bh(&peers->lock);
+	for (i = 0; i < PEERS_GC_BATCH && !list_empty(&peers->lru); i++) {
+		peer = list_first_entry(&peers->lru, struct homa_peer, lru);
+		limit = peers_idle_limit(hn);
+		idle = now - peer->last_used;
+		if (idle < limit)
+			break;
+		if (!peer_evict(hn, peer)) {	/* its RPC takes long */
+			peer->last_used = now;
+			list_move_tail(&peer->lru, &peers->lru);
+		}
+	}
+	if (!list_empty(&peers->lru))
+		schedule_delayed_work(&peers->gc, i == PEERS_GC_BATCH ? 1 :
+				      min_t(unsigned long, limit - idle,
+					    PEERS_GC_MAX_DELAY));
+	spin_unlock_bh(&peers->lock);
+}
 
 /**
  * homa_peers_net_init() - prepare a host's table of peers
@@ -33,6 +103,7 @@ int homa_peers_net_init(struct homa_net *hn)
 {
 	spin_lock_init(&hn->peers.lock);
 	INIT_LIST_HEAD(&hn->peers.lru);
+	INIT_DELAYED_WORK(&hn->peers.gc, peers_gc);
 	return rhashtable_init(&hn->peers.table, &peer_params);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_peers_net_init);
@@ -50,6 +121,7 @@ static void peer_free_fn(void *peer, void *arg)
  */
 void homa_peers_net_exit(struct homa_net *hn)
 {
+	cancel_delayed_work_sync(&hn->peers.gc);
 	rhashtable_free_and_destroy(&hn->peers.table, peer_free_fn, NULL);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_peers_net_exit);
@@ -149,20 +221,9 @@ static bool peers_evict_one(struct homa_net *hn)
 	for (i = 0; i < PEERS_MAX_TRIES && !list_empty(&hn->peers.lru); i++) {
 		peer = list_first_entry(&hn->peers.lru, struct homa_peer, lru);
 
-		/* One reference is the table's. Nobody can get another
-		 * once the count is zero, so the peer is ours then.
-		 */
-		if (!refcount_dec_if_one(&peer->refs)) {
-			list_move_tail(&peer->lru, &hn->peers.lru);
-			continue;
-		}
-		rhashtable_remove_fast(&hn->peers.table, &peer->hash,
-				       peer_params);
-		list_del(&peer->lru);
-		hn->peers.count--;
-		tt_event(hn, PEER_EVICTED, tt_addr6(&peer->key.addr));
-		kfree_rcu(peer, rcu);
-		return true;
+		if (peer_evict(hn, peer))
+			return true;
+		list_move_tail(&peer->lru, &hn->peers.lru);
 	}
 	return false;
 }
@@ -188,8 +249,10 @@ static struct homa_peer *peer_insert(struct homa_net *hn,
 		refcount_inc(&other->refs);
 		goto fail;
 	}
+	peer->last_used = jiffies;
 	list_add_tail(&peer->lru, &hn->peers.lru);
 	hn->peers.count++;
+	schedule_delayed_work(&hn->peers.gc, HZ);	/* if it does not run already */
 	spin_unlock_bh(&hn->peers.lock);
 	homa_metric_inc(hn, peer_allocs);
 	tt_event(hn, PEER_NEW, tt_addr6(&peer->key.addr));
@@ -264,12 +327,20 @@ EXPORT_SYMBOL_IF_KUNIT(homa_peer_heard);
  */
 bool homa_peer_may_ask(struct homa_peer *peer, u64 now)
 {
+	u64 interval = (u64)READ_ONCE(peer->hn->sysctl.resend_interval) *
+		       NSEC_PER_MSEC;
+
 	if (!homa_rate_allow(&peer->resends, now,
 			     READ_ONCE(peer->hn->sysctl.max_resends))) {
 		homa_metric_inc(peer->hn, resend_limits);
 		return false;
 	}
-	atomic_inc(&peer->asked);
+	if (atomic_read(&peer->asked) &&
+	    now - READ_ONCE(peer->asked_last) < interval)
+		return true;
+	WRITE_ONCE(peer->asked_last, now);
+	if (!atomic_fetch_inc(&peer->asked))
+		WRITE_ONCE(peer->asked_since, now);
 	return true;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_peer_may_ask);

@@ -32,7 +32,10 @@ struct homa_peer_key {
  * @cutoffs_sent: time of the last CUTOFFS to this peer, jiffies
  * @mark: the last count of peers that has met it, see inspect.c
  * @last_heard: time when an RPC last heard of it, ns; see homa_peer_heard()
- * @asked: RESENDs that it has not answered, of all RPCs
+ * @asked: RESENDs that it has not answered, of all RPCs; those that are sent within
+ *	resend_interval count once, for one overflowing queue may lose them all
+ * @asked_since: time of the first of them, ns
+ * @asked_last: time of the last that was counted, ns
  * @resends: RESENDs to it
  * @lock: protects what follows
  * @cutoffs: the peer's cutoffs; priority i is for messages up to cutoffs[i]
@@ -53,6 +56,8 @@ struct homa_peer {
 	int mark;
 	u64 last_heard;
 	atomic_t asked;
+	u64 asked_since;
+	u64 asked_last;
 	struct homa_rate resends;
 
 	spinlock_t lock;

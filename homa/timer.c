@@ -28,6 +28,7 @@
  * last heard and goes back to sleep. A pending timer holds a reference. Times
  * are in ticks of 1 ms; the kernel's timer wheel may round them up to jiffies.
  */
+#include <linux/math64.h>
 #include <linux/timer.h>
 
 #include "grant.h"
@@ -49,6 +50,18 @@
 /* Timeouts after which a sender is given up that has to wait for this host. */
 #define TIMER_PROBES 4
 
+/* A client that waits for very many responses waits longer for each, and should not
+ * spend its time asking for them: so long for each of them, at least. If a response is
+ * lost the server asks about it (NEED_ACK) all the same.
+ */
+#define TIMER_RPC_NSECS 50000
+
+/* Questions without an answer that mean something if there is no time for more. */
+#define TIMER_MIN_ASKED 3
+
+/* Less than this the kernel's timer wheel does not round. */
+#define TIMER_EXACT_JIFFIES 64
+
 /* What more urgent messages keep waiting, at the sender or at the last switch, is
  * asked for after so many times the usual silence.
  */
@@ -59,14 +72,29 @@ static u64 ticks_to_ns(int ticks)
 	return (u64)ticks * NSEC_PER_MSEC;
 }
 
-/* Lets the timer fire at rpc->next_action. */
+/* How long a peer may be silent, of @ticks or what many outstanding RPCs make of it. */
+static u64 timer_silence_ns(const struct homa_rpc *rpc, int ticks)
+{
+	u64 outstanding = homa_is_client(rpc) ?
+			  atomic_read(&rpc->hn->unanswered) : 0;
+
+	return max(ticks_to_ns(ticks), outstanding * TIMER_RPC_NSECS);
+}
+
+/* Lets the timer fire at rpc->next_action. The timer wheel rounds longer times up by
+ * as much as an eighth, and so lets very many RPCs fire at once, with more packets
+ * than a queue on their way takes; the last part of the time is short enough to be
+ * exact.
+ */
 static void timer_arm(struct homa_rpc *rpc, u64 now)
 {
 	u64 delay = rpc->next_action > now ? rpc->next_action - now : 0;
+	unsigned long ticks = nsecs_to_jiffies(delay);
 
 	lockdep_assert_held(&rpc->lock);
-	if (!mod_timer(&rpc->timer, jiffies + max_t(unsigned long, 1,
-						    nsecs_to_jiffies(delay))))
+	if (ticks >= TIMER_EXACT_JIFFIES)
+		ticks -= ticks / 8;
+	if (!mod_timer(&rpc->timer, jiffies + max(ticks, 1UL)))
 		homa_rpc_get(rpc);
 }
 
@@ -98,7 +126,8 @@ void homa_timer_wait(struct homa_rpc *rpc)
 	if (timer_pending(&rpc->timer))
 		return;
 	rpc->last_heard = now;
-	rpc->next_action = now + ticks_to_ns(READ_ONCE(rpc->hn->sysctl.resend_ticks));
+	rpc->next_action = now + timer_silence_ns(rpc,
+						  READ_ONCE(rpc->hn->sysctl.resend_ticks));
 	timer_arm(rpc, now);
 }
 
@@ -231,6 +260,19 @@ static void timer_timed_out(struct homa_rpc *rpc)
 	homa_rpc_abort(rpc, rpc->soft_error ?: -ETIMEDOUT);
 }
 
+/* Questions that fit between the first one and the timeout, if an RPC has to wait at
+ * least so long for each of them.
+ */
+static int timer_chances(const struct homa_rpc *rpc, u64 wait)
+{
+	const struct homa_sysctls *s = &rpc->hn->sysctl;
+	u64 timeout = ticks_to_ns(READ_ONCE(s->timeout_ticks));
+	u64 first = max(wait, ticks_to_ns(READ_ONCE(s->resend_ticks)));
+	u64 interval = max(wait, ticks_to_ns(READ_ONCE(s->resend_interval)));
+
+	return timeout > first ? div64_u64(timeout - first, interval) : 0;
+}
+
 /* Has the peer been silent for so long, and asked so often, that it must be
  * gone? If this host had no time to ask then silence proves nothing. A peer that
  * answers no RPC at all need not be asked about each of them.
@@ -239,24 +281,38 @@ static bool timer_expired(const struct homa_rpc *rpc, u64 now)
 {
 	const struct homa_sysctls *s = &rpc->hn->sysctl;
 	u64 timeout = ticks_to_ns(READ_ONCE(s->timeout_ticks));
-	int chances = (READ_ONCE(s->timeout_ticks) - READ_ONCE(s->resend_ticks)) /
-		      READ_ONCE(s->resend_interval);
-	int enough = min(chances, READ_ONCE(s->timeout_resends));
+	int crowd = max(timer_chances(rpc, timer_silence_ns(rpc, 0)),
+			TIMER_MIN_ASKED);
+	int enough = min3(timer_chances(rpc, 0), crowd,
+			  READ_ONCE(s->timeout_resends));
 
 	if (now - rpc->last_heard < timeout)
 		return false;
 	return rpc->asked >= enough ||
-	       (now - READ_ONCE(rpc->peer->last_heard) >= timeout &&
+	       (now - READ_ONCE(rpc->peer->asked_since) >= timeout &&
 		atomic_read(&rpc->peer->asked) >= enough);
+}
+
+/* When the timer is needed after a question: for the next one, or before that, if the
+ * peer stays silent for long enough to be given up.
+ */
+static u64 timer_after_asking(const struct homa_rpc *rpc, u64 now)
+{
+	const struct homa_sysctls *s = &rpc->hn->sysctl;
+	u64 next = now + timer_silence_ns(rpc, READ_ONCE(s->resend_interval));
+	u64 end = ticks_to_ns(READ_ONCE(s->timeout_ticks)) +
+		  max(rpc->last_heard, READ_ONCE(rpc->peer->asked_since));
+
+	return end > now ? min(next, end) : next;
 }
 
 /* Asks for what is missing, unless many have asked the same peer just now. */
 static void timer_ask(struct homa_rpc *rpc, u64 now, struct sk_buff_head *txq)
 {
-	int interval = READ_ONCE(rpc->hn->sysctl.resend_interval);
+	bool may = homa_peer_may_ask(rpc->peer, now);
 
-	rpc->next_action = now + ticks_to_ns(interval);
-	if (!homa_peer_may_ask(rpc->peer, now))
+	rpc->next_action = timer_after_asking(rpc, now);
+	if (!may)
 		return;
 	homa_msgin_request_missing(rpc, txq);
 	rpc->asked++;
@@ -267,7 +323,7 @@ static void timer_silence(struct homa_rpc *rpc, u64 now,
 			  struct sk_buff_head *txq)
 {
 	struct homa_sysctls *s = &rpc->hn->sysctl;
-	u64 resend = ticks_to_ns(READ_ONCE(s->resend_ticks)) << rpc->patience;
+	u64 resend = timer_silence_ns(rpc, READ_ONCE(s->resend_ticks)) << rpc->patience;
 	u64 heard = rpc->last_heard;
 	u64 silence = now - heard;
 

@@ -17,8 +17,8 @@
  * A client may ask for as long as it likes, but it asks often: each question
  * prolongs the life. There are at most net.homa.max_tombstones on a host, if
  * live RPCs do not need more; the longest unused go first, and each such early
- * death is counted. Old ones are removed while new ones are made, so no timer
- * is needed and a quiet host keeps no more than it had.
+ * death is counted. Old ones are removed while new ones are made, so that a busy
+ * host needs no timer; on a quiet one a work item removes them.
  */
 #include <kunit/visibility.h>
 #include <linux/bitmap.h>
@@ -76,6 +76,8 @@ static const struct rhashtable_params tomb_params = {
 	.automatic_shrinking = true,
 };
 
+static void tombs_expire(struct work_struct *work);
+
 /**
  * homa_tombs_net_init() - prepare a host's tombstones
  * @hn: host
@@ -87,6 +89,7 @@ int homa_tombs_net_init(struct homa_net *hn)
 {
 	spin_lock_init(&hn->tombs.lock);
 	INIT_LIST_HEAD(&hn->tombs.fifo);
+	INIT_DELAYED_WORK(&hn->tombs.expiry, tombs_expire);
 	return rhashtable_init(&hn->tombs.table, &tomb_params);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_tombs_net_init);
@@ -124,6 +127,33 @@ static void tomb_remove_oldest(struct homa_tombs *tombs)
 	kfree_rcu(t, rcu);
 }
 
+/* Tombstones that one run removes, with bottom halves off. */
+#define TOMBS_BATCH 64
+
+static void tombs_expire(struct work_struct *work)
+{
+	struct homa_tombs *tombs = container_of(to_delayed_work(work),
+						struct homa_tombs, expiry);
+	struct homa_tombstone *t;
+	u64 now = homa_now();
+	int i;
+
+	spin_lock_bh(&tombs->lock);
+	for (i = 0; i < TOMBS_BATCH && !list_empty(&tombs->fifo); i++) {
+		t = list_first_entry(&tombs->fifo, struct homa_tombstone,
+				     fifo_links);
+		if (t->until > now) {
+			schedule_delayed_work(&tombs->expiry,
+					      nsecs_to_jiffies(t->until - now) + 1);
+			break;
+		}
+		tomb_remove_oldest(tombs);
+	}
+	if (i == TOMBS_BATCH)
+		schedule_delayed_work(&tombs->expiry, 1);
+	spin_unlock_bh(&tombs->lock);
+}
+
 /**
  * homa_tombs_net_exit() - free all tombstones
  * @hn: host; it has no sockets left
@@ -132,6 +162,7 @@ static void tomb_remove_oldest(struct homa_tombs *tombs)
  */
 void homa_tombs_net_exit(struct homa_net *hn)
 {
+	cancel_delayed_work_sync(&hn->tombs.expiry);
 	while (!list_empty(&hn->tombs.fifo))
 		tomb_remove_oldest(&hn->tombs);
 	rhashtable_destroy(&hn->tombs.table);
@@ -165,6 +196,9 @@ static void tomb_rest(struct homa_net *hn, struct homa_tombstone *t, u64 now)
 	lockdep_assert_held(&hn->tombs.lock);
 	WRITE_ONCE(t->until, now + tomb_life(hn));
 	list_move_tail(&t->fifo_links, &hn->tombs.fifo);
+	if (!delayed_work_pending(&hn->tombs.expiry))
+		schedule_delayed_work(&hn->tombs.expiry,
+				      nsecs_to_jiffies(tomb_life(hn)) + 1);
 }
 
 /* A new tombstone, or NULL without memory. */

@@ -339,11 +339,12 @@ static void homa_peer_may_ask__limit(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, peer);
 	hn->sysctl.max_resends = PEER_ASKS;
+	hn->sysctl.resend_interval = 1;
 	for (msec = 0; msec < 3; msec++, now += NSEC_PER_MSEC)
 		for (i = 0; i < 2 * PEER_ASKS; i++)
 			KUNIT_EXPECT_EQ(test, homa_peer_may_ask(peer, now + i),
 					i < PEER_ASKS);
-	KUNIT_EXPECT_EQ(test, atomic_read(&peer->asked), 3 * PEER_ASKS);
+	KUNIT_EXPECT_EQ(test, atomic_read(&peer->asked), 3);
 	KUNIT_EXPECT_EQ(test, host_counter(hn, resend_limits),
 			3ULL * PEER_ASKS);
 	homa_peer_put(peer);
@@ -352,19 +353,93 @@ static void homa_peer_may_ask__limit(struct kunit *test)
 static void homa_peer_heard__forgets_what_was_asked(struct kunit *test)
 {
 	struct homa_peer *peer = peer_get(test, 1);
-	u64 then;
+	u64 then = 1000 * NSEC_PER_SEC;
 
 	KUNIT_ASSERT_NOT_NULL(test, peer);
-	then = peer->last_heard;
 	KUNIT_EXPECT_TRUE(test, homa_peer_may_ask(peer, then));
-
-	/* Again so soon is not worth a write. */
-	homa_peer_heard(peer, then + 1);
-	KUNIT_EXPECT_EQ(test, peer->last_heard, then);
+	KUNIT_EXPECT_TRUE(test, homa_peer_may_ask(peer, then + NSEC_PER_MSEC));
+	KUNIT_EXPECT_EQ(test, atomic_read(&peer->asked), 1);
+	KUNIT_EXPECT_TRUE(test, homa_peer_may_ask(peer, then + 6 * NSEC_PER_MSEC));
+	KUNIT_EXPECT_EQ(test, atomic_read(&peer->asked), 2);
+	KUNIT_EXPECT_EQ(test, peer->asked_since, then);
+	homa_peer_heard(peer, peer->last_heard + 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&peer->asked), 0);
-	homa_peer_heard(peer, then + NSEC_PER_MSEC);
-	KUNIT_EXPECT_EQ(test, peer->last_heard, then + NSEC_PER_MSEC);
+	KUNIT_EXPECT_TRUE(test, homa_peer_may_ask(peer, then + 9));
+	KUNIT_EXPECT_EQ(test, peer->asked_since, then + 9);
 	homa_peer_put(peer);
+}
+
+/* Waits until the collector has left no more than @count peers. */
+static bool peers_shrink_to(struct homa_net *hn, int count)
+{
+	int tries;
+
+	for (tries = 0; tries < 300 && READ_ONCE(hn->peers.count) > count; tries++)
+		msleep(20);
+	return READ_ONCE(hn->peers.count) == count;
+}
+
+static void homa_peers_gc__idle_ones_go(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	struct homa_peer *used;
+	u32 i;
+
+	hn->sysctl.peer_idle_secs_max = 1;
+	hn->sysctl.peer_idle_secs_min = 1;
+	used = peer_get(test, 1);
+	KUNIT_ASSERT_NOT_NULL(test, used);
+	for (i = 2; i <= 300; i++)
+		peer_touch(test, i);
+	KUNIT_EXPECT_EQ(test, hn->peers.count, 300);
+	KUNIT_EXPECT_TRUE(test, peers_shrink_to(hn, 1));
+	KUNIT_EXPECT_TRUE(test, peer_known(test, 1));
+	homa_peer_put(used);
+	KUNIT_EXPECT_TRUE(test, peers_shrink_to(hn, 0));
+}
+
+struct gc_case {
+	const char *desc;
+	int peers;
+	bool kept;
+};
+
+/* Above 10 peers they may be idle for less than 1000 s; above 20 for none. */
+static const struct gc_case gc_cases[] = {
+	{ "below the threshold", 10, true },
+	{ "above the threshold", 11, true },
+	{ "too many", 21, false },
+};
+
+static void gc_desc(const struct gc_case *param, char *desc)
+{
+	strscpy(desc, param->desc, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(gc, gc_cases, gc_desc);
+
+static void homa_peers_gc__threshold(struct kunit *test)
+{
+	const struct gc_case *param = test->param_value;
+	struct homa_net *hn = test->priv;
+	int i;
+
+	hn->sysctl.peer_idle_secs_max = 1000;
+	hn->sysctl.peer_idle_secs_min = 0;
+	hn->sysctl.peer_gc_threshold = 10;
+	hn->sysctl.peer_net_max = 20;
+	for (i = 1; i <= param->peers; i++)
+		peer_touch(test, i);
+	msleep(1500);
+	if (param->kept) {
+		KUNIT_EXPECT_EQ(test, hn->peers.count, param->peers);
+		return;
+	}
+	/* As many as make the rest young enough, and those that came first. */
+	KUNIT_EXPECT_LE(test, hn->peers.count, 20);
+	KUNIT_EXPECT_GE(test, hn->peers.count, 10);
+	KUNIT_EXPECT_FALSE(test, peer_known(test, 1));
+	KUNIT_EXPECT_TRUE(test, peer_known(test, param->peers));
 }
 
 static struct kunit_case peer_cases[] = {
@@ -381,6 +456,8 @@ static struct kunit_case peer_cases[] = {
 	KUNIT_CASE(homa_peer_push_ack__no_room),
 	KUNIT_CASE(homa_peer_may_ask__limit),
 	KUNIT_CASE(homa_peer_heard__forgets_what_was_asked),
+	KUNIT_CASE(homa_peers_gc__idle_ones_go),
+	KUNIT_CASE_PARAM(homa_peers_gc__threshold, gc_gen_params),
 	{}
 };
 

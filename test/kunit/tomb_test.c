@@ -160,6 +160,7 @@ static void homa_tomb_add__removes_what_is_old(struct kunit *test)
 	for (i = 0; i < 10; i++)
 		tomb_add(test, 1, 100, FAR(i));
 	KUNIT_EXPECT_EQ(test, hn->tombs.count, 10);
+	cancel_delayed_work_sync(&hn->tombs.expiry);
 	msleep(10);
 
 	/* Two go for each that comes; an old one is no early death. */
@@ -248,6 +249,23 @@ static void homa_tomb_find__many(struct kunit *test)
 	KUNIT_EXPECT_LE(test, hn->tombs.count, 200 * 3 * 8);
 }
 
+/* A host that gets no more requests forgets nevertheless. */
+static void homa_tombs_expire__without_new_ones(struct kunit *test)
+{
+	struct homa_net *hn = test->priv;
+	int i, tries;
+
+	hn->sysctl.timeout_ticks = 1;
+	hn->sysctl.tombstone_msecs = 300;
+	for (i = 0; i < 200; i++)
+		tomb_add(test, 1, 100, FAR(i));
+	KUNIT_EXPECT_EQ(test, hn->tombs.count, 200);
+	for (tries = 0; tries < 100 && READ_ONCE(hn->tombs.count); tries++)
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, hn->tombs.count, 0);
+	KUNIT_EXPECT_GE(test, tries, 10);
+}
+
 static void homa_tomb_find__hosts_are_apart(struct kunit *test)
 {
 	struct homa_net *hn = test->priv;
@@ -274,6 +292,7 @@ static struct kunit_case tomb_cases[] = {
 	KUNIT_CASE_PARAM(homa_tomb_add__limit, limit_gen_params),
 	KUNIT_CASE(homa_tomb_add__lower_limit_takes_effect),
 	KUNIT_CASE(homa_tomb_find__many),
+	KUNIT_CASE(homa_tombs_expire__without_new_ones),
 	KUNIT_CASE(homa_tomb_find__hosts_are_apart),
 	{}
 };
