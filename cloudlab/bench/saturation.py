@@ -17,7 +17,10 @@ GAIN = 0.05                     # of what fits, that is due to overcommitment
 ONE = (("max_overcommit", 1),)
 # Queues are what they will be after a quarter of the time. What waits fills the hosts' memory.
 SETTINGS = (("warm", 0.25), ("memory", "6G"))
-POINTS = [Point(name, LOAD, knobs=knobs, settings=SETTINGS)
+# 10,000 RPCs of W4 take 60 ms; then what is sent to a host differs by a tenth from what should
+# be, and some have no queue at all.
+LEAST_MS = {"w4": 200}
+POINTS = [Point(name, LOAD, LEAST_MS.get(name, 0), knobs, settings=SETTINGS)
           for name in ("w4", "w5") for knobs in ((), ONE)]
 
 
