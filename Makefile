@@ -92,7 +92,7 @@ install: module ## install homa.ko for KDIR's kernel
 		MODLIB='$(DESTDIR)/lib/modules/$(kernel_release)'
 	@$(if $(DESTDIR),:,depmod '$(kernel_release)')
 
-install-libhoma: ## install libhoma and its header (PREFIX=/usr/local, DESTDIR=)
+install-libhoma: ## install libhoma and the manual pages (PREFIX=/usr/local, DESTDIR=)
 	+@$(MAKE) --no-print-directory -C util OUT='$(CURDIR)/out/bin' install
 
 clean: ## remove what was built; results in out/ stay

@@ -78,4 +78,5 @@ check "shared library" says 0 "shared" env "LD_LIBRARY_PATH=$dir/root/usr/lib" \
 check "static library" says 0 "static" on h1 "$dir/echo--static" 10.0.0.2 100 static
 check "soname" says 0 "libhoma.so.1" sh -c \
 	"LD_LIBRARY_PATH=$dir/root/usr/lib ldd $dir/echo | awk '/libhoma/ { print \$1 }'"
+check "manual page" test -s "$dir/root/usr/share/man/man3/libhoma.3"
 finish
