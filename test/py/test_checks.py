@@ -86,6 +86,7 @@ BAD = [
     ("notes", "homa/x.c", "/* TO" "DO: more */\n", "open end"),
     ("notes", "homa/x.c", "#if" " 0\n#endif\n", "dead code"),
     ("notes", "notes.txt", STALE, "there is no homa/sysctl.c"),
+    ("notes", "notes.txt", "main_gone() decides\n", "there is no function main_gone()"),
     ("paths", "README.md", "see /hom" "e/someone/x\n", "names a machine"),
     ("shellcheck", "cloudlab/bin/x", SPDX_SH + "rm $1\n", "Double quote"),
     ("checkpatch", "homa/x.c", SPDX_C + "/* x */\nint  *  x ;\n", "ERROR:POINTER_LOCATION"),
