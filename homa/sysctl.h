@@ -73,6 +73,10 @@ struct homa_sysctls {
 	int max_tombstones;	  /* ours: what is remembered of ended RPCs */
 	int tombstone_msecs;	  /* ours: for so long */
 	int max_peers;		  /* ours: remote hosts in the table */
+	int peer_net_max;	  /* with so many, */
+	int peer_idle_secs_min;	  /* a peer is forgotten if idle for so long, */
+	int peer_gc_threshold;	  /* and with no more than these, */
+	int peer_idle_secs_max;	  /* for so long */
 	int max_replies;	  /* ours: in a millisecond, if no RPC is known */
 	int max_resends;	  /* ours: RESENDs to a peer in a millisecond */
 
@@ -95,11 +99,7 @@ struct homa_sysctls {
 	int poll_usecs;
 	int bpage_lease_usecs;
 
-	/* Kept for scripts: max_peers bounds peers; ended RPCs are freed at once. */
-	int peer_gc_threshold;
-	int peer_idle_secs_min;
-	int peer_idle_secs_max;
-	int peer_net_max;
+	/* Kept for scripts: ended RPCs are freed at once. */
 	int reap_limit;
 	int dead_buffs_limit;
 	int max_dead_buffs;
