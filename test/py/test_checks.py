@@ -102,7 +102,7 @@ BAD = [
     ("protocol", "homa/protocol.md", "| no_such | 5 | 1 to 2 | x |\n", "no setting no_such"),
     ("protocol", "homa/protocol.md", "| NO_SUCH | 5 | homa/main.c | x |\n", "no NO_SUCH in"),
     ("features", "test/features.tsv", "F1\tnetns/gone:case\n", "there is no test/netns/gone"),
-    ("features", "test/features.tsv", "F1 netns/rpc\n", "not a feature, a tab and a test"),
+    ("features", "test/features.tsv", "F1 netns/rpc\n", "not one of features, a tab and a test"),
     ("manpages", "docs/man/x.1", ".TH X 1\n.NOSUCH\n", "NOSUCH"),
     ("manpages", "docs/man/homa.7", ".TH X 7\n.SH SETTINGS\n.TP\n.BR gone \" (1; 0 to 2)\"\nx\n",
      "SETTINGS: the code has no gone"),

@@ -71,8 +71,14 @@ def test_header_makes_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     path = scenario(tmp_path, "desc: x", "lab: --hosts 4 --loss 2", "flavor: fast debug@full",
                     "size: quick", "timeout: 10", "seeds: 1 7", "args: a b")
     found = list(jobs.in_kernels("netns", path, kernels.load()))
+    others = [job for job in found if job.needs & {"fast612", "fast73"}]
+    found = [job for job in found if job not in others]
     assert [job.label for job in found] == ["netns.loss.fast.s1", "netns.loss.fast.s7",
                                             "netns.loss.debug.s1", "netns.loss.debug.s7"]
+    assert [job.label for job in others[::2]] == ["netns.loss.fast612.s1",
+                                                  "netns.loss.fast73.s1"]
+    assert {job.size for job in others} == {"full"}
+    assert others[2].command[6:10] == ["--flavor", "fast", "--version", "7.3"]
     assert found[0].command[1:] == ["run", "--hosts", "4", "--loss", "2", "--flavor", "fast",
                                     "--seed", "1", "--timeout", "50", "--", "loss.sh", "a", "b"]
     assert [job.size for job in found] == ["quick", "quick", "full", "full"]
