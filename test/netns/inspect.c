@@ -58,7 +58,7 @@ static long long field(const char *line, int n)
 	word = strtok(text, " \n");
 	while (word && --n)
 		word = strtok(NULL, " \n");
-	return word ? strtoll(word, NULL, 0) : -1;
+	return word ? (long long)strtoull(word, NULL, 0) : -1;	/* ids have 64 bits */
 }
 
 /* Sends requests that nobody answers: @n to each of two servers. */
