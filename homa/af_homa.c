@@ -15,6 +15,7 @@
 #include "addr.h"
 #include "af_homa.h"
 #include "ioctl.h"
+#include "rxmem.h"
 #include "sendmsg.h"
 #include "sock.h"
 #include "sockopt.h"
@@ -78,6 +79,9 @@ static __poll_t af_poll(struct file *file, struct socket *sock,
 	return mask;
 }
 
+/* Bytes that a socket may have beyond all limits: rxmem.c has its own. */
+static int rxmem_guarantee;
+
 #define HOMA_PROTO_COMMON \
 	.owner = THIS_MODULE, \
 	.close = af_close, \
@@ -85,6 +89,11 @@ static __poll_t af_poll(struct file *file, struct socket *sock,
 	.disconnect = homa_addr_disconnect, \
 	.init = af_init, \
 	.unhash = af_unhash, \
+	.memory_allocated = &homa_rxmem_allocated, \
+	.per_cpu_fw_alloc = &homa_rxmem_reserve, \
+	.sysctl_mem = homa_rxmem_limits, \
+	.sysctl_rmem = &rxmem_guarantee, \
+	.sysctl_wmem = &rxmem_guarantee, \
 	.no_autobind = true
 
 static struct proto homa_prot = {
@@ -167,6 +176,7 @@ int homa_af_register(void)
 {
 	int err;
 
+	homa_rxmem_setup();
 	err = proto_register(&homa_prot, 1);
 	if (err)
 		return err;

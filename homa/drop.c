@@ -33,7 +33,11 @@ static enum skb_drop_reason drop_reason(enum homa_drop why)
 		return SKB_DROP_REASON_TCP_CSUM;
 	case HOMA_DROP_NO_BUFFERS:
 	case HOMA_DROP_LIMIT:
+	case HOMA_DROP_PEER_LIMIT:
+	case HOMA_DROP_HOST_LIMIT:
 		return SKB_DROP_REASON_SOCKET_RCVBUFF;
+	case HOMA_DROP_MEMORY_LIMIT:
+		return SKB_DROP_REASON_PROTO_MEM;
 	case HOMA_DROP_NO_MEMORY:
 		return SKB_DROP_REASON_NOMEM;
 	default:

@@ -25,6 +25,9 @@
 	X(HOMA_DROP_EXECUTED, rx_tombstones) \
 	X(HOMA_DROP_CANT_CREATE, server_cant_create_rpcs) \
 	X(HOMA_DROP_LIMIT, rx_limits) \
+	X(HOMA_DROP_PEER_LIMIT, rx_peer_limits) \
+	X(HOMA_DROP_HOST_LIMIT, rx_host_limits) \
+	X(HOMA_DROP_MEMORY_LIMIT, rx_memory_limits) \
 	X(HOMA_DROP_DUPLICATE, packet_discards) \
 	X(HOMA_DROP_RESENT_DUPLICATE, resent_discards) \
 	X(HOMA_DROP_NO_BUFFERS, rx_no_buffers) \
@@ -47,6 +50,12 @@ enum homa_drop {
 };
 
 #undef X
+
+/* A packet was refused, for too much is there: it shows no progress. */
+static inline bool homa_drop_is_limit(enum homa_drop why)
+{
+	return why >= HOMA_DROP_LIMIT && why <= HOMA_DROP_MEMORY_LIMIT;
+}
 
 void homa_drop_data(struct homa_net *hn, struct sk_buff *skb,
 		    enum homa_drop why);

@@ -280,7 +280,7 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 	data_start_grants(rx, rpc);
 	drop = stride ? data_add_segments(rx, rpc, stride) :
 			data_add_whole(rx, rpc);
-	if (drop != HOMA_DROP_LIMIT)	/* or it would never time out */
+	if (!homa_drop_is_limit(drop))	/* or it would never time out */
 		homa_timer_heard(rpc);
 	if (!homa_msgin_complete(&rpc->in))
 		homa_timer_wait(rpc);
@@ -361,6 +361,10 @@ static enum homa_drop data_unknown(struct homa_rx *rx)
 		return HOMA_DROP_EXECUTED;
 	if (err == -ENOBUFS)
 		return HOMA_DROP_LIMIT;
+	if (err == -EDQUOT)
+		return HOMA_DROP_PEER_LIMIT;
+	if (err == -ENFILE)
+		return HOMA_DROP_HOST_LIMIT;
 	return drop;
 }
 

@@ -177,6 +177,9 @@ struct homa_net;
 	M(rx_bad_state, "Packets dropped: make no sense in the RPC's state") \
 	M(rx_tombstones, "Packets dropped: request was executed before") \
 	M(rx_limits, "DATA dropped: too many RPCs, peers, gaps or bytes") \
+	M(rx_peer_limits, "DATA dropped: too many RPCs of one peer") \
+	M(rx_host_limits, "DATA dropped: too many RPCs or bytes of the host") \
+	M(rx_memory_limits, "DATA dropped: the machine lets sockets have no more") \
 	M(rx_no_buffers, "DATA packets dropped: no receive buffer") \
 	M(rx_no_memory, "DATA dropped: no memory") \
 	M(rx_injected_drops, "Packets dropped on purpose (accept_bits)") \

@@ -20,6 +20,7 @@
 #include "output.h"
 #include "prio.h"
 #include "rpc.h"
+#include "rxmem.h"
 #include "sock.h"
 #include "timer.h"
 
@@ -256,18 +257,13 @@ static void msgin_count_data(struct homa_rpc *rpc, u32 fresh)
 		homa_prio_observe(hn, rpc->in.length, rpc->in.unsched);
 }
 
-/* May packets occupy this much more memory? Bounded for a message, and for a
- * socket by a multiple of its receive region.
- */
-static bool msgin_has_room(struct homa_rpc *rpc, u32 truesize)
+/* May packets of a message occupy this much more memory? */
+static enum homa_drop msgin_charge(struct homa_rpc *rpc, u32 truesize)
 {
-	u64 region = (u64)rpc->hsk->rcvbuf->num_bpages << HOMA_BPAGE_SHIFT;
-	u32 length = rpc->in.length;
-
-	return rpc->in.truesize + truesize <=
-	       MSGIN_TRUESIZE_BASE + MSGIN_TRUESIZE_FACTOR * length &&
-	       atomic_long_read(&rpc->hsk->rx_mem) + truesize <=
-	       MSGIN_TRUESIZE_FACTOR * region;
+	if (rpc->in.truesize + truesize >
+	    MSGIN_TRUESIZE_BASE + MSGIN_TRUESIZE_FACTOR * rpc->in.length)
+		return HOMA_DROP_LIMIT;
+	return homa_rxmem_charge(rpc->hsk, truesize);
 }
 
 /**
@@ -285,6 +281,7 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 			      u32 offset, u32 length, bool retransmit)
 {
 	struct homa_msgin *in = &rpc->in;
+	enum homa_drop drop;
 	int fresh;
 
 	lockdep_assert_held(&rpc->lock);
@@ -292,9 +289,12 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 		homa_metric_add(rpc->hn, dropped_data_no_bufs, length);
 		return HOMA_DROP_NO_BUFFERS;
 	}
-	if (!msgin_has_room(rpc, skb->truesize))
-		return HOMA_DROP_LIMIT;
+	drop = msgin_charge(rpc, skb->truesize);
+	if (drop != HOMA_ACCEPTED)
+		return drop;
 	fresh = msgin_note(rpc, offset, offset + length);
+	if (fresh <= 0)
+		homa_rxmem_uncharge(rpc->hsk, skb->truesize);
 	if (fresh < 0)
 		return HOMA_DROP_LIMIT;
 	if (!fresh) {
@@ -313,7 +313,6 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 	skb_ext_reset(skb);
 	skb_dst_drop(skb);
 	in->truesize += skb->truesize;
-	atomic_long_add(skb->truesize, &rpc->hsk->rx_mem);
 	__skb_queue_tail(&in->queue, skb);
 	tt_event(rpc->hn, DATA_RCVD, homa_trace_id(rpc), homa_trace_peer(rpc),
 		 offset, length);
@@ -452,7 +451,7 @@ int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue)
 		 homa_trace_id(rpc));
 	homa_metric_add(rpc->hn, skb_frees, count);
 	while ((skb = __skb_dequeue(queue))) {
-		atomic_long_sub(skb->truesize, &rpc->hsk->rx_mem);
+		homa_rxmem_uncharge(rpc->hsk, skb->truesize);
 		consume_skb(skb);
 	}
 	tt_event(rpc->hn, SKBS_FREED, count, homa_trace_id(rpc));
@@ -529,7 +528,7 @@ void homa_msgin_free(struct homa_rpc *rpc)
 	list_for_each_entry_safe(gap, tmp, &in->gaps, links)
 		gap_remove(rpc, gap);
 	skb_queue_walk(&in->queue, skb)
-		atomic_long_sub(skb->truesize, &rpc->hsk->rx_mem);
+		homa_rxmem_uncharge(rpc->hsk, skb->truesize);
 	__skb_queue_purge(&in->queue);
 	if (!in->num_bpages)
 		return;

@@ -72,6 +72,7 @@
  *     hn->tombs.lock      tombstones                             leaf
  *     hn->ports.lock      port table (writers; readers use RCU)  leaf
  *     peer->lock          stored acks, cutoffs                   leaf
+ *     sk->sk_lock.slock   homa_sock.rx_pool (rxmem.c)            leaf
  *
  * The RPC table (hn->rpcs) has bucket locks of its own, taken inside 1 or 2.
  * hn->sysctl.lock is a mutex, for writers of settings and for those parts that
@@ -193,6 +194,8 @@ struct homa_prio {
  * @sysctl_table: the settings' table, relocated to this host
  * @metrics: counters, per core
  * @proc_dir: /proc/net/homa
+ * @server_rpcs: server RPCs of all sockets
+ * @rx_mem: pools of all sockets, see rxmem.c
  * @inspections: counts of peers in inspect.c so far
  * @replies: packets sent in answer to packets that belong to no RPC
  * @rpcs: all RPCs of this host, by peer address and id
@@ -218,6 +221,8 @@ struct homa_net {
 	/* Each with the cores that use it; their locks do not share lines. */
 	atomic64_t next_id ____cacheline_aligned_in_smp;
 	atomic_t unanswered;
+	atomic_t server_rpcs;
+	atomic64_t rx_mem;
 	atomic_t inspections;
 	struct homa_rate replies;
 	struct rhltable rpcs;

@@ -37,6 +37,7 @@ struct homa_peer_key {
  * @asked_since: time of the first of them, ns
  * @asked_last: time of the last that was counted, ns
  * @resends: RESENDs to it
+ * @server_rpcs: RPCs that it has begun and that are not over
  * @lock: protects what follows
  * @cutoffs: the peer's cutoffs; priority i is for messages up to cutoffs[i]
  * @cutoff_version: version of @cutoffs, 0 until CUTOFFS arrived
@@ -59,6 +60,7 @@ struct homa_peer {
 	u64 asked_since;
 	u64 asked_last;
 	struct homa_rate resends;
+	atomic_t server_rpcs;
 
 	spinlock_t lock;
 	u32 cutoffs[HOMA_MAX_PRIORITIES];

@@ -162,6 +162,31 @@ static struct homa_rpc *rpc_lookup(struct homa_sock *hsk,
 	return found;
 }
 
+/* Counts a server RPC for its peer and its host, if these may have another. */
+static int rpc_count(struct homa_rpc *rpc)
+{
+	struct homa_sysctls *s = &rpc->hn->sysctl;
+
+	if (atomic_inc_return(&rpc->peer->server_rpcs) >
+	    READ_ONCE(s->max_peer_rpcs)) {
+		atomic_dec(&rpc->peer->server_rpcs);
+		return -EDQUOT;
+	}
+	if (atomic_inc_return(&rpc->hn->server_rpcs) >
+	    READ_ONCE(s->max_host_rpcs)) {
+		atomic_dec(&rpc->hn->server_rpcs);
+		atomic_dec(&rpc->peer->server_rpcs);
+		return -ENFILE;
+	}
+	return 0;
+}
+
+static void rpc_uncount(struct homa_rpc *rpc)
+{
+	atomic_dec(&rpc->hn->server_rpcs);
+	atomic_dec(&rpc->peer->server_rpcs);
+}
+
 /**
  * homa_rpc_publish() - let an RPC be found
  * @rpc: from homa_rpc_alloc()
@@ -169,12 +194,14 @@ static struct homa_rpc *rpc_lookup(struct homa_sock *hsk,
  * Context: any. Takes the socket's lock.
  * Return: 0; -ESHUTDOWN: the socket is dead; -EEXIST: a server RPC with this
  *	key is there already; -EALREADY: it was, and has been executed;
- *	-ENOBUFS: too many server RPCs, or too many with this id; -ENOMEM
+ *	-ENOBUFS: too many server RPCs, or too many with this id; -EDQUOT: too
+ *	many of this peer; -ENFILE: too many of this host; -ENOMEM
  */
 int homa_rpc_publish(struct homa_rpc *rpc)
 {
 	struct homa_sock *hsk = rpc->hsk;
 	bool client = homa_is_client(rpc);
+	bool counted = false;
 	int err = 0;
 
 	spin_lock_bh(&hsk->lock);
@@ -192,8 +219,14 @@ int homa_rpc_publish(struct homa_rpc *rpc)
 	else if (!client)	/* after the lookup, see homa_rpc_end() */
 		err = homa_tomb_enter(rpc);
 	rcu_read_unlock();
+	if (!err && !client) {
+		err = rpc_count(rpc);
+		counted = !err;
+	}
 	if (!err)
 		err = rhltable_insert(&rpc->hn->rpcs, &rpc->hash, rpc_params);
+	if (err && counted)
+		rpc_uncount(rpc);
 	if (!err) {
 		homa_sock_add_rpc(hsk, rpc);
 		homa_rpc_get(rpc);	/* the state machine's */
@@ -380,6 +413,8 @@ void homa_rpc_end(struct homa_rpc *rpc)
 	list_del_init(&rpc->ready_links);
 	list_del_init(&rpc->buf_links);
 	spin_unlock(&hsk->lock);
+	if (!homa_is_client(rpc))
+		rpc_uncount(rpc);
 
 	homa_rpc_answered(rpc);
 	homa_timer_cancel(rpc);

@@ -94,6 +94,8 @@ static void sock_write_space(struct sock *sk)
 static void sock_destruct(struct sock *sk)
 {
 	homa_rcvbuf_free(homa_sk(sk)->rcvbuf);
+	/* The generic destructor gives the pool back to the rest. */
+	atomic64_sub(homa_sk(sk)->rx_pool, &homa_sock_net(homa_sk(sk))->rx_mem);
 	homa_sk(sk)->destruct(sk);
 }
 

@@ -24,6 +24,8 @@ struct homa_rpc;
  * @error_msg: why the last failed call failed; constant text; READ_ONCE
  * @tx_mem: bytes of memory in outgoing messages
  * @rx_mem: bytes of memory in packets of incoming messages
+ * @rx_pool: what of @rx_mem is charged to host and cgroup, see rxmem.c; under the
+ *	generic lock, READ_ONCE
  * @destruct: the generic part's destructor
  *
  * Under @lock:
@@ -47,6 +49,7 @@ struct homa_sock {
 	const char *error_msg;
 	atomic_t tx_mem;
 	atomic_long_t rx_mem;
+	long rx_pool;
 	void (*destruct)(struct sock *sk);
 
 	spinlock_t lock;

@@ -53,15 +53,18 @@
 	K(max_dead_buffs, 0, 0, INT_MAX)			\
 	K(max_grantable_rpcs, 0, 0, INT_MAX)			\
 	K(max_gro_skbs, 20, 1, 1000)				\
+	K(max_host_rpcs, 100000, 1, 10000000)			\
 	K(max_gso_size, 0, 0, BYTES_MAX)			\
 	K(max_incoming, 400000, 1, BYTES_MAX)			\
 	K(max_link_usage, 99, 5, 100)				\
 	K(max_nic_est_backlog_usecs, 5, 0, USECS_MAX)		\
 	K(max_nic_queue_usecs, 40, 0, USECS_MAX)		\
 	K(max_overcommit, 8, 1, 8)				\
+	K(max_peer_rpcs, 10000, 1, 1000000)			\
 	K(max_peers, 20000, 1, 1000000)				\
 	K(max_replies, 200, 1, INT_MAX)				\
 	K(max_resends, 20, 1, INT_MAX)				\
+	K(max_rx_kbytes, 2000000, 16384, INT_MAX)			\
 	K(max_server_rpcs, 10000, 1, 1000000)			\
 	K(max_tombstones, 131072, 1, 10000000)			\
 	K(pacer_fifo_fraction, 50, 0, 1000)			\

@@ -70,6 +70,9 @@ struct homa_sysctls {
 
 	/* Bounds (rpc.c, tomb.c, peer.c). */
 	int max_server_rpcs;	  /* ours: server RPCs alive in one socket */
+	int max_peer_rpcs;	  /* ours: server RPCs alive of one peer */
+	int max_host_rpcs;	  /* ours: server RPCs alive in all sockets */
+	int max_rx_kbytes;	  /* ours: memory of packets not received yet */
 	int max_tombstones;	  /* ours: what is remembered of ended RPCs */
 	int tombstone_msecs;	  /* ours: for so long */
 	int max_peers;		  /* ours: remote hosts in the table */

@@ -5,6 +5,19 @@
 
 #include "host.h"
 
+/* Gives a socket that is none what the accounting of memory looks at. */
+static void charge_like_a_socket(struct kunit *test, struct sock *sk)
+{
+	struct socket *real;
+
+	KUNIT_ASSERT_EQ(test, sock_create_kern(&init_net, AF_INET, SOCK_DGRAM,
+					       IPPROTO_HOMA, &real), 0);
+	spin_lock_init(&sk->sk_lock.slock);
+	sock_net_set(sk, &init_net);
+	sk->sk_prot = real->sk->sk_prot;
+	sock_release(real);
+}
+
 /* A message that may come whole, on a plain host with a region for it. */
 static struct homa_rpc *incoming_to(struct kunit *test, u32 length, u32 pages)
 {
@@ -14,6 +27,7 @@ static struct homa_rpc *incoming_to(struct kunit *test, u32 length, u32 pages)
 	KUNIT_ASSERT_NOT_NULL(test, hsk);
 	spin_lock_init(&hsk->lock);
 	INIT_LIST_HEAD(&hsk->buf_waiters);
+	charge_like_a_socket(test, &hsk->inet.sk);
 	hsk->rcvbuf = homa_rcvbuf_alloc(0x10000000, pages << HOMA_BPAGE_SHIFT);
 	KUNIT_ASSERT_NOT_NULL(test, hsk->rcvbuf);
 	rpc->hsk = hsk;
@@ -39,6 +53,8 @@ static void finish(struct kunit *test, struct homa_rpc *rpc)
 	KUNIT_EXPECT_EQ(test, homa_rcvbuf_available(rb),
 			(u64)rb->num_bpages << HOMA_BPAGE_SHIFT);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&rpc->hsk->rx_mem), 0L);
+	KUNIT_EXPECT_EQ(test, rpc->hsk->rx_pool, 0L);
+	KUNIT_EXPECT_EQ(test, rpc->hsk->inet.sk.sk_forward_alloc, 0);
 	KUNIT_EXPECT_EQ(test, rpc->in.num_gaps, 0);
 	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&rpc->in.queue));
 	homa_rcvbuf_free(rb);

@@ -649,6 +649,8 @@ static void what_peers_occupy_is_limited(void)
 		bool hosts;
 	} rows[] = {
 		{ "max_server_rpcs", "10000", "rx_limits", false },
+		{ "max_peer_rpcs", "10000", "rx_peer_limits", false },
+		{ "max_host_rpcs", "100000", "rx_host_limits", false },
 		{ "max_peers", "20000", "server_cant_create_rpcs", true },
 	};
 

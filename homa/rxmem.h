@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+ */
+/* Memory of packets that wait to be received. */
+#ifndef _HOMA_RXMEM_H
+#define _HOMA_RXMEM_H
+
+#include "drop.h"
+#include "sock.h"
+
+extern atomic_long_t homa_rxmem_allocated;
+extern long homa_rxmem_limits[3];
+DECLARE_PER_CPU(int, homa_rxmem_reserve);
+
+void homa_rxmem_setup(void);
+enum homa_drop homa_rxmem_charge(struct homa_sock *hsk, u32 bytes);
+void homa_rxmem_uncharge(struct homa_sock *hsk, u32 bytes);
+
+#endif /* _HOMA_RXMEM_H */
