@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 /* Dropping packets: never without a trace. */
 #include "drop.h"
+#include "trace.h"
 #include "wire.h"
 
 static void drop_count(struct homa_net *hn, enum homa_drop why)
@@ -57,6 +58,7 @@ void homa_drop_data(struct homa_net *hn, struct sk_buff *skb,
 		    enum homa_drop why)
 {
 	drop_count(hn, why);
+	trace_homa_drop(skb, NULL, why);
 	kfree_skb_reason(skb, drop_reason(why));
 }
 
@@ -73,6 +75,7 @@ void homa_drop(struct homa_net *hn, struct sk_buff *skb, enum homa_drop why)
 	const struct homa_common_hdr *h = (struct homa_common_hdr *)skb->data;
 
 	drop_count(hn, why);
+	trace_homa_drop(skb, skb_headlen(skb) >= sizeof(*h) ? h : NULL, why);
 	if (skb_headlen(skb) >= sizeof(*h))
 		tt_event(hn, PACKET_DROPPED, 0,
 			 (u32)be64_to_cpu(h->sender_id) & ~1u, h->type, why);

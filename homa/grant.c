@@ -8,6 +8,7 @@
 #include "output.h"
 #include "prio.h"
 #include "rpc.h"
+#include "trace.h"
 
 /**
  * DOC: Grants
@@ -925,6 +926,7 @@ void homa_grant_flush(struct homa_grant_batch *batch)
 		spin_unlock(&g->rpc->lock);
 		tt_event(g->rpc->hn, GRANT_SENT, homa_trace_id(g->rpc),
 			 g->offset, g->prio, g->increment);
+		trace_homa_grant_sent(g->rpc, g->offset, g->increment, g->prio);
 	}
 	homa_output_flush(&txq);
 	while (batch->count)

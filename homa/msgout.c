@@ -25,6 +25,7 @@
 #include "rpc.h"
 #include "sock.h"
 #include "timer.h"
+#include "trace.h"
 
 /**
  * homa_msgout_init() - no message yet
@@ -261,6 +262,7 @@ static int msgout_pump_resend(struct homa_rpc *rpc, struct sk_buff_head *txq)
 		return n;
 	tt_event(rpc->hn, DATA_RESENT, r->start, n, homa_trace_id(rpc),
 		 out->resend_prio);
+	trace_homa_retransmit(rpc, r->start, n, out->resend_prio);
 	homa_metric_inc(rpc->hn, resent_packets);
 	r->start += n;
 	if (r->start == r->end) {
@@ -364,6 +366,7 @@ void homa_msgout_grant(struct homa_rpc *rpc, u32 offset, u8 prio,
 		return;
 	tt_event(rpc->hn, GRANT_RCVD, homa_trace_id(rpc), offset, prio,
 		 offset - out->granted);
+	trace_homa_grant_rcvd(rpc, offset, offset - out->granted, prio);
 	out->granted = offset;
 	out->prio = prio;
 	homa_msgout_pump(rpc, false, txq);

@@ -25,6 +25,7 @@
 #include "output.h"
 #include "pacer.h"
 #include "prio.h"
+#include "trace.h"
 
 /**
  * struct homa_tx_cb - in skb->cb between making and flushing
@@ -497,6 +498,7 @@ void homa_output_resend(struct homa_rpc *rpc, u32 offset, u32 length, u8 prio,
 	};
 
 	homa_output_control(rpc, HOMA_RESEND, &h, sizeof(h), txq);
+	trace_homa_resend_sent(rpc, offset, length, prio);
 	tt_event(rpc->hn, RESEND_SENT, homa_trace_id(rpc),
 		 homa_trace_peer(rpc), offset, length);
 }

@@ -18,6 +18,7 @@
 #include "sock.h"
 #include "timer.h"
 #include "tomb.h"
+#include "trace.h"
 
 static const struct rhashtable_params rpc_params = {
 	.key_len = sizeof(struct homa_rpc_key),
@@ -134,6 +135,15 @@ static bool rpc_too_many_namesakes(const struct homa_rpc *rpc)
 	rhl_for_each_entry_rcu(other, pos, list, hash)
 		n++;
 	return n >= RPC_MAX_NAMESAKES;
+}
+
+/* Takes a reference for @who, unless the RPC is being freed. */
+static bool rpc_get_live(struct homa_rpc *rpc, unsigned long who)
+{
+	if (!refcount_inc_not_zero(&rpc->refs))
+		return false;
+	trace_homa_rpc_ref(rpc, 1, who);
+	return true;
 }
 
 /* An RPC with the same key and ports, if there is one. Under RCU. */
@@ -256,7 +266,7 @@ struct homa_rpc *homa_rpc_find(struct homa_sock *hsk,
 
 	rcu_read_lock();
 	rpc = rpc_lookup(hsk, addr, dport, id, false, NULL);
-	if (rpc && !refcount_inc_not_zero(&rpc->refs))
+	if (rpc && !rpc_get_live(rpc, _RET_IP_))
 		rpc = NULL;
 	rcu_read_unlock();
 	return rpc;
@@ -282,7 +292,7 @@ struct homa_rpc *homa_rpc_find_any_port(struct homa_sock *hsk,
 
 	rcu_read_lock();
 	rpc = rpc_lookup(hsk, addr, 0, id, true, &several);
-	if (several || (rpc && !refcount_inc_not_zero(&rpc->refs)))
+	if (several || (rpc && !rpc_get_live(rpc, _RET_IP_)))
 		rpc = NULL;
 	rcu_read_unlock();
 	return rpc;
@@ -308,7 +318,7 @@ struct homa_rpc *homa_rpc_find_client(struct homa_sock *hsk, u64 id)
 	rcu_read_lock();
 	list = rhltable_lookup(&homa_sock_net(hsk)->rpcs, &key, rpc_params);
 	rhl_for_each_entry_rcu(rpc, pos, list, hash) {
-		if (rpc->hsk == hsk && refcount_inc_not_zero(&rpc->refs)) {
+		if (rpc->hsk == hsk && rpc_get_live(rpc, _RET_IP_)) {
 			found = rpc;
 			break;
 		}
@@ -327,6 +337,7 @@ EXPORT_SYMBOL_IF_KUNIT(homa_rpc_find_client);
 void homa_rpc_get(struct homa_rpc *rpc)
 {
 	refcount_inc(&rpc->refs);
+	trace_homa_rpc_ref(rpc, 1, _RET_IP_);
 }
 
 static void rpc_free(struct homa_rpc *rpc)
@@ -351,6 +362,7 @@ static void rpc_free(struct homa_rpc *rpc)
  */
 void homa_rpc_put(struct homa_rpc *rpc)
 {
+	trace_homa_rpc_ref(rpc, -1, _RET_IP_);
 	if (refcount_dec_and_test(&rpc->refs))
 		rpc_free(rpc);
 }
@@ -366,6 +378,7 @@ EXPORT_SYMBOL_IF_KUNIT(homa_rpc_put);
 void homa_rpc_set_state(struct homa_rpc *rpc, enum homa_rpc_state state)
 {
 	lockdep_assert_held(&rpc->lock);
+	trace_homa_rpc_state(rpc, state);
 	WRITE_ONCE(rpc->state, state);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_set_state);
@@ -421,6 +434,7 @@ void homa_rpc_end(struct homa_rpc *rpc)
 	homa_grant_remove(rpc);
 	homa_pacer_remove(rpc);
 	wake_up_all(&rpc->waiters);
+	trace_homa_rpc_ref(rpc, -1, _RET_IP_);
 	refcount_dec(&rpc->refs);	/* not the last: see Context */
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_end);
