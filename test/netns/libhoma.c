@@ -4,7 +4,7 @@
  *
  * desc: libhoma keeps the promises of libhoma.3
  * lab: --no-topology
- * flavor: fast@quick debug
+ * flavor: fast@quick debug smp@full
  */
 
 #define _GNU_SOURCE
@@ -458,7 +458,8 @@ static void *interrupted(void *arg)
 
 	call->first = homa_invoke(homa, &call->pair->to.sa, "x", 1, &call->msg);
 	__atomic_store_n(&call->done, 1, __ATOMIC_RELEASE);
-	if (call->first == -EINTR)
+	call->then = call->first;
+	while (call->then == -EINTR)	/* another signal may be on its way */
 		call->then = homa_wait(homa, call->msg.id, &call->msg, 0);
 	return NULL;
 }
