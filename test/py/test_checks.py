@@ -106,6 +106,8 @@ BAD = [
     ("manpages", "docs/man/x.1", ".TH X 1\n.NOSUCH\n", "NOSUCH"),
     ("manpages", "docs/man/homa.7", ".TH X 7\n.SH SETTINGS\n.TP\n.BR gone \" (1; 0 to 2)\"\nx\n",
      "SETTINGS: the code has no gone"),
+    ("manpages", "docs/man/homa.7", ".TH X 7\n.SH TRACEPOINTS\n.TP\n.B homa_gone\nx\n",
+     "TRACEPOINTS: the code has no homa_gone"),
     ("manpages", "docs/man/homa.7", ".TH X 7\n.SS Kept for scripts\n.TP\n.B gone\nx\n",
      "Kept for scripts: the code has no gone"),
     ("manpages", "docs/man/x.1", ".TH X 1\n.BR homa_gone (7)\n", "there is no homa_gone(7)"),
