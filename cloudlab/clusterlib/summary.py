@@ -96,6 +96,12 @@ def ratio(summaries: dict, other: str, group: str, key: str) -> float:
     return high / low if low > 0 else math.nan
 
 
+def _over_own_idle(result: ProtocolResult, up_to: int) -> float:
+    """P99 of latency over the protocol's own idle round trip, which may not be the shortest."""
+    own = add_latency(result.rpcs, common_baseline({result.name: result.unloaded}))
+    return group_summary(own, up_to)["p99_slowdown"]
+
+
 def summarize(results: list, setup: dict) -> dict:
     """Fill in each result's buckets and summary; the return value is summary.json."""
     baseline = common_baseline({r.name: r.unloaded for r in results})
@@ -107,6 +113,8 @@ def summarize(results: list, setup: dict) -> dict:
     for result in results:
         result.buckets = by_bucket(done[result.name], edges)
         result.summary = _protocol_summary(result, done[result.name], cuts, setup)
+        result.summary["shortest_half"]["p99_over_own_idle"] = _over_own_idle(
+            result, cuts["shortest_half"])
     summaries = {r.name: r.summary for r in results}
     return {
         "version": 1, "setup": setup, "protocols": summaries,
