@@ -828,13 +828,14 @@ void homa_grant_update(struct homa_rpc *rpc, struct homa_grant_batch *batch)
 EXPORT_SYMBOL_IF_KUNIT(homa_grant_update);
 
 /**
- * homa_grant_outranked() - may a message's packets wait behind another's?
- * @rpc: RPC
+ * homa_grant_silent() - a sender did not send what it may send
+ * @rpc: RPC with an incoming message
  *
  * Context: rpc->lock held.
- * Return: true if what it was granted is less urgent than the best message
+ * Return: true if what it was granted is less urgent than the best message, so
+ * that its packets may just wait behind the other's
  */
-bool homa_grant_outranked(const struct homa_rpc *rpc)
+bool homa_grant_silent(struct homa_rpc *rpc)
 {
 	struct homa_grants *g = grants_of(rpc);
 	bool outranked;
@@ -846,25 +847,6 @@ bool homa_grant_outranked(const struct homa_rpc *rpc)
 	outranked = g->active && g->slots[0].rpc != rpc &&
 		    outranks(g->slots[0].left, g->slots[0].rpc,
 			     rpc->grant.left, rpc);
-	grants_unlock(g);
-	return outranked;
-}
-EXPORT_SYMBOL_IF_KUNIT(homa_grant_outranked);
-
-/**
- * homa_grant_silent() - a sender did not send what it may send
- * @rpc: RPC with an incoming message
- *
- * Context: rpc->lock held.
- */
-void homa_grant_silent(struct homa_rpc *rpc)
-{
-	struct homa_grants *g = grants_of(rpc);
-
-	lockdep_assert_held(&rpc->lock);
-	if (!g)
-		return;
-	grants_lock(g);
 	if (rpc->grant.state == HOMA_GRANT_FULL)
 		grant_uncount(g, rpc);
 	else if ((rpc->grant.state == HOMA_GRANT_ACTIVE ||
@@ -873,6 +855,7 @@ void homa_grant_silent(struct homa_rpc *rpc)
 	if (g->count)
 		tasklet_schedule(&g->tasklet);
 	grants_unlock(g);
+	return outranked;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_grant_silent);
 

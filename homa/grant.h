@@ -182,8 +182,7 @@ void homa_grant_init(struct homa_grants *g, struct homa_net *hn);
 void homa_grant_exit(struct homa_grants *g);
 void homa_grant_start(struct homa_rpc *rpc, struct homa_dev *dev);
 void homa_grant_update(struct homa_rpc *rpc, struct homa_grant_batch *batch);
-bool homa_grant_outranked(const struct homa_rpc *rpc);
-void homa_grant_silent(struct homa_rpc *rpc);
+bool homa_grant_silent(struct homa_rpc *rpc);
 void homa_grant_remove(struct homa_rpc *rpc);
 void homa_grant_flush(struct homa_grant_batch *batch);
 

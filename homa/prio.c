@@ -417,6 +417,7 @@ u8 homa_prio_clamp(const struct homa_net *hn, u8 prio)
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_prio_clamp);
 
+/* The highest level whose cutoff a message does not exceed. */
 static u8 prio_of_length(const int *cutoffs, u32 length, int highest)
 {
 	int i;

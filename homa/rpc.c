@@ -197,6 +197,20 @@ static void rpc_uncount(struct homa_rpc *rpc)
 	atomic_dec(&rpc->peer->server_rpcs);
 }
 
+/* Adds an RPC to the table, if there may be another one. */
+static int rpc_insert(struct homa_rpc *rpc)
+{
+	bool client = homa_is_client(rpc);
+	int err = client ? 0 : rpc_count(rpc);
+
+	if (err)
+		return err;
+	err = rhltable_insert(&rpc->hn->rpcs, &rpc->hash, rpc_params);
+	if (err && !client)
+		rpc_uncount(rpc);
+	return err;
+}
+
 /**
  * homa_rpc_publish() - let an RPC be found
  * @rpc: from homa_rpc_alloc()
@@ -211,7 +225,6 @@ int homa_rpc_publish(struct homa_rpc *rpc)
 {
 	struct homa_sock *hsk = rpc->hsk;
 	bool client = homa_is_client(rpc);
-	bool counted = false;
 	int err = 0;
 
 	spin_lock_bh(&hsk->lock);
@@ -229,14 +242,8 @@ int homa_rpc_publish(struct homa_rpc *rpc)
 	else if (!client)	/* after the lookup, see homa_rpc_end() */
 		err = homa_tomb_enter(rpc);
 	rcu_read_unlock();
-	if (!err && !client) {
-		err = rpc_count(rpc);
-		counted = !err;
-	}
 	if (!err)
-		err = rhltable_insert(&rpc->hn->rpcs, &rpc->hash, rpc_params);
-	if (err && counted)
-		rpc_uncount(rpc);
+		err = rpc_insert(rpc);
 	if (!err) {
 		homa_sock_add_rpc(hsk, rpc);
 		homa_rpc_get(rpc);	/* the state machine's */

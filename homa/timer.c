@@ -344,11 +344,9 @@ static void timer_silence(struct homa_rpc *rpc, u64 now,
 		timer_timed_out(rpc);
 		return;
 	} else if (silence >= resend) {
-		bool queued = silence < TIMER_QUEUED * resend &&
-			      homa_grant_outranked(rpc);
+		bool outranked = homa_grant_silent(rpc);
 
-		homa_grant_silent(rpc);
-		if (queued)
+		if (outranked && silence < TIMER_QUEUED * resend)
 			rpc->next_action = now + resend;
 		else
 			timer_ask(rpc, now, txq);
