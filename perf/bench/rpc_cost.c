@@ -127,7 +127,7 @@ int main(int argc, char **argv)
 	int n;
 
 	die_set_name(argv[0]);
-	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+	if (opts_want_help(argc, argv)) {
 		usage(stdout);
 		return 0;
 	}

@@ -22,9 +22,13 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
-HEADERS = 20 + 56           # IPv4 and Homa, of each packet
-FRAME = 38                  # preamble, Ethernet, FCS, gap
-LARGE = 100000
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "cloudlab"))
+
+from clusterlib.summary import LARGE                                            # noqa: E402
+from clusterlib.wire import DEVICE_FRAMING, ETH_HEADER, FRAMINGS, IP_HEADER     # noqa: E402
+
+HEADERS = IP_HEADER[4] + FRAMINGS["homa"].header    # of each packet
+FRAME = DEVICE_FRAMING + ETH_HEADER
 Rpc = namedtuple("Rpc", "start client server size")
 
 

@@ -11,6 +11,7 @@
 
 #include "../lib/clock.h"
 #include "../lib/die.h"
+#include "../lib/opts.h"
 #include "cmd.h"
 #include "log.h"
 
@@ -120,7 +121,7 @@ int main(int argc, char **argv)
 	int status = 0;
 
 	die_set_name(argv[0]);
-	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+	if (opts_want_help(argc, argv)) {
 		cmd_help(NULL);
 		return 0;
 	}

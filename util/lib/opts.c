@@ -107,6 +107,11 @@ int opts_parse(const struct opt *table, int argc, char **argv)
 	return words;
 }
 
+bool opts_want_help(int argc, char **argv)
+{
+	return argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
+}
+
 void opts_help(const struct opt *table, FILE *to)
 {
 	char left[64];

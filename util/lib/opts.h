@@ -8,6 +8,7 @@
 #ifndef UTIL_OPTS_H
 #define UTIL_OPTS_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 enum opt_type { OPT_FLAG, OPT_INT, OPT_U64, OPT_DOUBLE, OPT_STRING };
@@ -33,6 +34,9 @@ struct opt {
  * line. Strings stored are those of @argv.
  */
 int opts_parse(const struct opt *table, int argc, char **argv);
+
+/* Is the first word --help or -h? */
+bool opts_want_help(int argc, char **argv);
 
 /* One line for each option. */
 void opts_help(const struct opt *table, FILE *to);
