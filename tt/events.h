@@ -10,8 +10,11 @@
  * are the low 32 bits, on both hosts the client's id (even): id & ~1 joins the
  * two traces. No text may be the beginning of another.
  *
- * Included without a guard by whoever defines TT_EVENT().
+ * Included without a guard by whoever defines TT_EVENT(). The version is one more
+ * whenever a line is changed or removed, or what it says means something else; a
+ * line more changes nothing for who reads older traces.
  */
+#define TT_EVENTS_VERSION 1
 
 /* System calls */
 TT_EVENT(SENDMSG_REQUEST, "sendmsg request to peer 0x%x port %u id %u length %u")

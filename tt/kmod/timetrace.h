@@ -14,7 +14,8 @@
  * take no lock, and are a jump over when tracing is off (module parameter
  * "timetrace"). They cost no time in a kernel that runs in virtual time.
  *
- * The records are read from /proc/net/timetrace; /proc/timetrace is a link.
+ * The records are read from /proc/net/timetrace, as text; /proc/timetrace is a
+ * link. /proc/net/timetrace_bin is the same in binary form: see tracefile.h.
  */
 #ifndef _TT_TIMETRACE_H
 #define _TT_TIMETRACE_H
