@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +31,8 @@ static struct {
 	pthread_mutex_t lock;
 	char label[160];
 } run = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+int ktap_family = AF_INET;
 
 void ktap_label(const char *fmt, ...)
 {
@@ -114,6 +117,8 @@ static void judge_status(int status)
 
 static bool case_passes(const struct ktap_case *c, int number)
 {
+	const char *version = !c->families ? "" : ktap_family == AF_INET ?
+			      "_v4" : "_v6";
 	int status = 0;
 	pid_t pid;
 
@@ -123,16 +128,16 @@ static bool case_passes(const struct ktap_case *c, int number)
 	if (pid == 0)
 		child_run(c);
 	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
-		printf("not ok %d %s - cannot run: %s\n", number, c->name,
-		       strerror(errno));
+		printf("not ok %d %s%s - cannot run: %s\n", number, c->name,
+		       version, strerror(errno));
 		return false;
 	}
 	judge_status(status);
 	if (run.verdict->failures)
-		printf("not ok %d %s - %s\n", number, c->name,
+		printf("not ok %d %s%s - %s\n", number, c->name, version,
 		       run.verdict->first);
 	else
-		printf("ok %d %s\n", number, c->name);
+		printf("ok %d %s%s\n", number, c->name, version);
 	fflush(stdout);
 	return !run.verdict->failures;
 }
@@ -173,8 +178,12 @@ int ktap_main(int argc, char **argv, const struct ktap_case *cases, int num)
 	for (int i = 0; i < num; i++) {
 		if (!is_chosen(&cases[i], argc, argv))
 			continue;
-		ran++;
-		passed += case_passes(&cases[i], ran);
+		ktap_family = AF_INET;
+		passed += case_passes(&cases[i], ++ran);
+		if (!cases[i].families)
+			continue;
+		ktap_family = AF_INET6;
+		passed += case_passes(&cases[i], ++ran);
 	}
 	printf("1..%d\n", ran);
 	printf("# %d passed, %d failed, 0 skipped\n", passed, ran - passed);

@@ -17,14 +17,22 @@
  * @name: what the report calls it
  * @run: the case; it passes if no expectation fails
  * @seconds: time limit; 0 means the default
+ * @families: run it for IPv4 and for IPv6, see @ktap_family
  */
 struct ktap_case {
 	const char *name;
 	void (*run)(void);
 	int seconds;
+	bool families;
 };
 
+/* Address family that the running case is about: AF_INET, and then AF_INET6 in
+ * the second run of a KTAP_EACH(), which is reported as "name_v6".
+ */
+extern int ktap_family;
+
 #define KTAP_CASE(fn) { .name = #fn, .run = fn }
+#define KTAP_EACH(fn) { .name = #fn, .run = fn, .families = true }
 #define KTAP_SLOW(fn, secs) { .name = #fn, .run = fn, .seconds = (secs) }
 
 /* Runs the cases whose names contain one of the arguments (all if there is

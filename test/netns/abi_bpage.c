@@ -35,9 +35,10 @@ struct pair {
 static struct pair pair_open(void)
 {
 	struct pair p = {
-		.server = hsock_sized(env.ns, AF_INET, 40 * PAGE),
-		.client = hsock_open(env.ns, AF_INET),
-		.to = haddr_of(AF_INET, "127.0.0.1", PORT),
+		.server = hsock_sized(env.ns, ktap_family, 40 * PAGE),
+		.client = hsock_open(env.ns, ktap_family),
+		.to = haddr_of(ktap_family, ktap_family == AF_INET ?
+			       "127.0.0.1" : "::1", PORT),
 	};
 
 	ASSERT_RC(hsock_bind(&p.server, PORT), 0);
@@ -267,16 +268,16 @@ static void abandoned_messages_free_their_pages(void)
 int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = {
-		KTAP_CASE(layout_of_200000_bytes),
-		KTAP_CASE(number_of_pages_by_length),
-		KTAP_CASE(small_messages_share_a_page),
-		KTAP_CASE(pages_come_back_in_any_order),
-		KTAP_CASE(misuse_stops_at_the_first_bad_page),
-		KTAP_CASE(misuse_of_offsets),
-		KTAP_CASE(pages_come_back_before_a_bad_id),
-		KTAP_CASE(exhausted_region_recovers),
-		KTAP_CASE(nothing_is_lost_over_many_messages),
-		KTAP_CASE(abandoned_messages_free_their_pages),
+		KTAP_EACH(layout_of_200000_bytes),
+		KTAP_EACH(number_of_pages_by_length),
+		KTAP_EACH(small_messages_share_a_page),
+		KTAP_EACH(pages_come_back_in_any_order),
+		KTAP_EACH(misuse_stops_at_the_first_bad_page),
+		KTAP_EACH(misuse_of_offsets),
+		KTAP_EACH(pages_come_back_before_a_bad_id),
+		KTAP_EACH(exhausted_region_recovers),
+		KTAP_EACH(nothing_is_lost_over_many_messages),
+		KTAP_EACH(abandoned_messages_free_their_pages),
 	};
 
 	env.ns = ns_new();

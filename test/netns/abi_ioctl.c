@@ -54,7 +54,7 @@ static int abort_rc(const struct hsock *hs, void *args)
 
 static void abort_errors_in_order(void)
 {
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	struct homa_abort_args a;
 
 	EXPECT_RC(abort_rc(&hs, BAD_PTR), -EFAULT);
@@ -72,9 +72,9 @@ static void abort_errors_in_order(void)
 
 static void abort_spares_server_rpcs(void)
 {
-	struct hsock server = hsock_server(env.ns, AF_INET, PORT);
-	struct hsock hs = hsock_open(env.ns, AF_INET);
-	union haddr to = local(AF_INET);
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
+	union haddr to = local(ktap_family);
 	struct hmsg m;
 	uint64_t id;
 
@@ -90,9 +90,9 @@ static void abort_spares_server_rpcs(void)
 
 static void abort_one_or_all(void)
 {
-	struct hsock server = hsock_server(env.ns, AF_INET, PORT);
-	struct hsock hs = hsock_open(env.ns, AF_INET);
-	union haddr to = local(AF_INET);
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
+	union haddr to = local(ktap_family);
 	uint64_t id[4];
 	struct hmsg m;
 
@@ -118,9 +118,9 @@ static void abort_with_a_huge_error(void)
 {
 	static const uint32_t errors[] = { 4096, 0x7fffffff, 0x80000000,
 					   0xffffffff, 0xfffffff0 };
-	struct hsock server = hsock_server(env.ns, AF_INET, PORT);
-	struct hsock hs = hsock_open(env.ns, AF_INET);
-	union haddr to = local(AF_INET);
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
+	union haddr to = local(ktap_family);
 	uint64_t id;
 
 	(void)server;
@@ -135,14 +135,14 @@ static void abort_with_a_huge_error(void)
 
 static void info_errors(void)
 {
-	struct hsock hs = hsock_open(env.ns, AF_INET);
-	union haddr to = local(AF_INET);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
+	union haddr to = local(ktap_family);
 	struct homa_info info = { .rpc_info = 8, .rpc_info_length = 1000 };
 	uint64_t id;
 
 	EXPECT_RC(ioctl(hs.fd, HOMAIOCINFO, BAD_PTR) ? -errno : 0, -EFAULT);
 	EXPECT_RC(hsock_info(&hs, &info), 0);
-	hsock_server(env.ns, AF_INET, PORT);
+	hsock_server(env.ns, ktap_family, PORT);
 	ASSERT_RC(hsock_request(&hs, &to, "x", 1, &id), 0);
 	info.port = 0;
 	EXPECT_RC(hsock_info(&hs, &info), -EFAULT);
@@ -153,9 +153,9 @@ static void info_errors(void)
 
 static void info_describes_rpcs(void)
 {
-	struct hsock server = hsock_server(env.ns, AF_INET6, PORT);
-	struct hsock hs = hsock_open(env.ns, AF_INET6);
-	union haddr to = local(AF_INET6);
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
+	union haddr to = local(ktap_family);
 	struct homa_sendmsg_args args = { .completion_cookie = 0x5555 };
 	struct homa_rpc_info rpcs[3];
 	struct homa_info info = {
@@ -171,9 +171,7 @@ static void info_describes_rpcs(void)
 	EXPECT_EQ(info.num_rpcs, 1);
 	EXPECT_EQ(info.bpool_avail_bytes, 16 << 20);
 	EXPECT_EQ(rpcs[0].id, args.id);
-	EXPECT(!memcmp(&rpcs[0].peer.in6.sin6_addr, &to.in6.sin6_addr, 16),
-	       "wrong peer");
-	EXPECT_EQ(rpcs[0].peer.in6.sin6_port, htons(PORT));
+	EXPECT(!memcmp(&rpcs[0].peer, &to, haddr_len(&to)), "wrong peer");
 	EXPECT_EQ(rpcs[0].completion_cookie, 0x5555);
 	EXPECT_EQ(rpcs[0].tx_length, 5000);
 	EXPECT_EQ(rpcs[0].tx_sent, 5000);
@@ -193,9 +191,9 @@ static void info_describes_rpcs(void)
 
 static void info_array_is_cut_to_whole_entries(void)
 {
-	struct hsock server = hsock_server(env.ns, AF_INET, PORT);
-	struct hsock hs = hsock_open(env.ns, AF_INET);
-	union haddr to = local(AF_INET);
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
+	union haddr to = local(ktap_family);
 	struct homa_rpc_info rpcs[3];
 	struct homa_info info = { .rpc_info = (uintptr_t)rpcs };
 	uint64_t id[3];
@@ -217,9 +215,9 @@ static void info_array_is_cut_to_whole_entries(void)
 
 static void info_gives_the_reason_of_the_last_failure(void)
 {
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	struct homa_sendmsg_args args = { .reserved = 1 };
-	union haddr to = local(AF_INET);
+	union haddr to = local(ktap_family);
 	struct homa_info info = { 0 };
 	struct hmsg m;
 
@@ -236,7 +234,7 @@ static void info_gives_the_reason_of_the_last_failure(void)
 
 static void freeze_needs_net_admin(void)
 {
-	struct hsock hs = hsock_bare(env.ns, AF_INET);
+	struct hsock hs = hsock_bare(env.ns, ktap_family);
 
 	EXPECT_RC(ioctl(hs.fd, HOMAIOCFREEZE) ? -errno : 0, 0);
 	ASSERT_EQ(setresuid(65534, 65534, 65534), 0);
@@ -245,7 +243,7 @@ static void freeze_needs_net_admin(void)
 
 static void unknown_commands(void)
 {
-	struct hsock hs = hsock_bare(env.ns, AF_INET);
+	struct hsock hs = hsock_bare(env.ns, ktap_family);
 
 	for (int nr = 0; nr < 256; nr++) {
 		if (nr >= 0x90 && nr <= 0x92)
@@ -260,15 +258,15 @@ static void unknown_commands(void)
 static void hosts_are_isolated(void)
 {
 	int ns[2] = { ns_new(), ns_new() };
-	union haddr to = local(AF_INET);
+	union haddr to = local(ktap_family);
 	struct counters before[2];
 	struct hsock server[2], client[2];
 	struct hmsg m;
 	uint64_t id;
 
 	for (int i = 0; i < 2; i++) {
-		server[i] = hsock_server(ns[i], AF_INET, PORT);
-		client[i] = hsock_open(ns[i], AF_INET);
+		server[i] = hsock_server(ns[i], ktap_family, PORT);
+		client[i] = hsock_open(ns[i], ktap_family);
 		counters_read(ns[i], &before[i]);
 	}
 	ASSERT_RC(hsock_request(&client[0], &to, "x", 1, &id), 0);
@@ -289,9 +287,9 @@ static void namespace_goes_with_live_rpcs(void)
 {
 	for (int i = 0; i < 20; i++) {
 		int ns = ns_new();
-		struct hsock server = hsock_server(ns, AF_INET, PORT);
-		struct hsock hs = hsock_open(ns, AF_INET);
-		union haddr to = local(AF_INET);
+		struct hsock server = hsock_server(ns, ktap_family, PORT);
+		struct hsock hs = hsock_open(ns, ktap_family);
+		union haddr to = local(ktap_family);
 		struct hmsg m;
 		uint64_t id;
 
@@ -308,18 +306,18 @@ static void namespace_goes_with_live_rpcs(void)
 int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = {
-		KTAP_CASE(abort_errors_in_order),
-		KTAP_CASE(abort_spares_server_rpcs),
-		KTAP_CASE(abort_one_or_all),
-		KTAP_CASE(abort_with_a_huge_error),
-		KTAP_CASE(info_errors),
-		KTAP_CASE(info_describes_rpcs),
-		KTAP_CASE(info_array_is_cut_to_whole_entries),
-		KTAP_CASE(info_gives_the_reason_of_the_last_failure),
-		KTAP_CASE(freeze_needs_net_admin),
-		KTAP_CASE(unknown_commands),
-		KTAP_CASE(hosts_are_isolated),
-		KTAP_CASE(namespace_goes_with_live_rpcs),
+		KTAP_EACH(abort_errors_in_order),
+		KTAP_EACH(abort_spares_server_rpcs),
+		KTAP_EACH(abort_one_or_all),
+		KTAP_EACH(abort_with_a_huge_error),
+		KTAP_EACH(info_errors),
+		KTAP_EACH(info_describes_rpcs),
+		KTAP_EACH(info_array_is_cut_to_whole_entries),
+		KTAP_EACH(info_gives_the_reason_of_the_last_failure),
+		KTAP_EACH(freeze_needs_net_admin),
+		KTAP_EACH(unknown_commands),
+		KTAP_EACH(hosts_are_isolated),
+		KTAP_EACH(namespace_goes_with_live_rpcs),
 	};
 
 	env.ns = ns_new();

@@ -88,7 +88,7 @@ static int try_bind(const struct hsock *hs, const char *ip, int port)
 
 static void rcvtimeo_ends_a_wait(void)
 {
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	struct timeval tv = { .tv_usec = 50000 };
 	int64_t start;
 	struct hmsg m;
@@ -461,9 +461,9 @@ static void connect_gives_a_default_peer(void)
 
 static void queue_lengths(void)
 {
-	struct hsock server = hsock_server(env.ns, AF_INET, PORT);
-	struct hsock hs = hsock_open(env.ns, AF_INET);
-	union haddr to = haddr_of(AF_INET, "127.0.0.1", PORT);
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
+	union haddr to = haddr_of(ktap_family, lo_ip(ktap_family), PORT);
 	struct ifreq ifr = { .ifr_name = "lo" };
 	static char buf[3000];
 	struct hmsg m;
@@ -606,9 +606,9 @@ static void filter_drops_packets(void)
 
 static void child_receives_in_its_own_memory(void)
 {
-	struct hsock server = hsock_server(env.ns, AF_INET, PORT);
-	struct hsock hs = hsock_open(env.ns, AF_INET);
-	union haddr to = haddr_of(AF_INET, "127.0.0.1", PORT);
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
+	union haddr to = haddr_of(ktap_family, lo_ip(ktap_family), PORT);
 	int status = -1;
 	struct hmsg m;
 	uint64_t id;
@@ -634,7 +634,7 @@ static void child_receives_in_its_own_memory(void)
 
 static void stranger_cannot_be_made_to_receive(void)
 {
-	struct hsock hs = hsock_bare(env.ns, AF_INET);
+	struct hsock hs = hsock_bare(env.ns, ktap_family);
 	struct hmsg m;
 
 	ASSERT_EQ(seteuid(65534), 0);
@@ -649,7 +649,7 @@ static void stranger_cannot_be_made_to_receive(void)
 int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = {
-		KTAP_CASE(rcvtimeo_ends_a_wait),
+		KTAP_EACH(rcvtimeo_ends_a_wait),
 		KTAP_CASE(bound_to_a_device),
 		KTAP_CASE(same_address_in_two_vrfs),
 		KTAP_CASE(tos_has_what_priorities_leave),
@@ -658,11 +658,11 @@ int main(int argc, char **argv)
 		KTAP_CASE(bound_to_an_address),
 		KTAP_CASE(scope_must_fit_the_device),
 		KTAP_CASE(connect_gives_a_default_peer),
-		KTAP_CASE(queue_lengths),
+		KTAP_EACH(queue_lengths),
 		KTAP_CASE(errors_are_queued),
 		KTAP_CASE(failed_peer_is_named),
-		KTAP_CASE(child_receives_in_its_own_memory),
-		KTAP_CASE(stranger_cannot_be_made_to_receive),
+		KTAP_EACH(child_receives_in_its_own_memory),
+		KTAP_EACH(stranger_cannot_be_made_to_receive),
 		KTAP_CASE(filter_drops_packets),
 		/* These leave rules, addresses or queues behind. */
 		KTAP_CASE(priority_reaches_the_device),

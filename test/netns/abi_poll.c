@@ -33,7 +33,8 @@ static struct {
 
 static union haddr local(int port)
 {
-	return haddr_of(AF_INET, "127.0.0.1", port);
+	return haddr_of(ktap_family, ktap_family == AF_INET ? "127.0.0.1" :
+			"::1", port);
 }
 
 static int events_within(const struct hsock *hs, int events, int ms)
@@ -59,8 +60,8 @@ static void fresh_socket_is_writable_only(void)
 
 static void request_and_response_make_it_readable(void)
 {
-	struct hsock server = hsock_server(env.ns, AF_INET, PORT);
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	union haddr to = local(PORT);
 	struct hmsg m;
 	uint64_t id;
@@ -79,8 +80,8 @@ static void request_and_response_make_it_readable(void)
 
 static void it_stays_readable_while_more_is_ready(void)
 {
-	struct hsock server = hsock_server(env.ns, AF_INET, PORT);
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	union haddr to = local(PORT);
 	struct hmsg m;
 	uint64_t id;
@@ -96,8 +97,8 @@ static void it_stays_readable_while_more_is_ready(void)
 
 static void private_response_is_invisible(void)
 {
-	struct hsock server = hsock_server(env.ns, AF_INET, PORT);
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	union haddr to = local(PORT);
 	struct hmsg m;
 	uint64_t id;
@@ -115,7 +116,7 @@ static void private_response_is_invisible(void)
 
 static void failed_rpc_makes_it_readable(void)
 {
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	union haddr to = local(4000);
 	struct hmsg m;
 	uint64_t id;
@@ -128,7 +129,7 @@ static void failed_rpc_makes_it_readable(void)
 
 static void shut_down_socket_is_readable(void)
 {
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	int events;
 
 	shutdown(hs.fd, SHUT_WR);
@@ -146,8 +147,8 @@ static void small_sndbuf(struct hsock *hs)
 
 static void full_socket_is_not_writable(void)
 {
-	struct hsock server = hsock_server(env.ns, AF_INET, PORT);
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	union haddr to = local(PORT);
 	struct hmsg m;
 	uint64_t id;
@@ -200,8 +201,8 @@ static void sleeper_join(struct sleeper *s, int want)
 
 static void sleepers_wake_for_a_request(void)
 {
-	struct hsock server = hsock_server(env.ns, AF_INET, PORT);
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	union haddr to = local(PORT);
 	struct sleeper s;
 	uint64_t id;
@@ -213,7 +214,7 @@ static void sleepers_wake_for_a_request(void)
 
 static void sleepers_wake_at_shutdown(void)
 {
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	struct sleeper s;
 
 	sleeper_start(&s, &hs, POLLIN);
@@ -223,8 +224,8 @@ static void sleepers_wake_at_shutdown(void)
 
 static void sleepers_wake_when_memory_is_freed(void)
 {
-	struct hsock sink = hsock_server(env.ns, AF_INET, PORT);
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock sink = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	union haddr to = local(PORT);
 	struct sleeper s;
 	uint64_t id;
@@ -240,8 +241,8 @@ static void sleepers_wake_when_memory_is_freed(void)
 
 static void epoll_edge_triggered(void)
 {
-	struct hsock server = hsock_server(env.ns, AF_INET, PORT);
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLET }, got;
 	union haddr to = local(PORT);
 	int ep = epoll_create1(0);
@@ -262,16 +263,16 @@ int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = {
 		KTAP_CASE(fresh_socket_is_writable_only),
-		KTAP_CASE(request_and_response_make_it_readable),
-		KTAP_CASE(it_stays_readable_while_more_is_ready),
-		KTAP_CASE(private_response_is_invisible),
-		KTAP_CASE(failed_rpc_makes_it_readable),
-		KTAP_CASE(shut_down_socket_is_readable),
-		KTAP_CASE(full_socket_is_not_writable),
-		KTAP_CASE(sleepers_wake_for_a_request),
-		KTAP_CASE(sleepers_wake_at_shutdown),
-		KTAP_CASE(sleepers_wake_when_memory_is_freed),
-		KTAP_CASE(epoll_edge_triggered),
+		KTAP_EACH(request_and_response_make_it_readable),
+		KTAP_EACH(it_stays_readable_while_more_is_ready),
+		KTAP_EACH(private_response_is_invisible),
+		KTAP_EACH(failed_rpc_makes_it_readable),
+		KTAP_EACH(shut_down_socket_is_readable),
+		KTAP_EACH(full_socket_is_not_writable),
+		KTAP_EACH(sleepers_wake_for_a_request),
+		KTAP_EACH(sleepers_wake_at_shutdown),
+		KTAP_EACH(sleepers_wake_when_memory_is_freed),
+		KTAP_EACH(epoll_edge_triggered),
 	};
 
 	env.ns = ns_new();

@@ -91,7 +91,7 @@ enum {
 
 static ssize_t recv_with_faults(int faults, struct homa_recvmsg_args *after)
 {
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	struct homa_recvmsg_args args = {
 		.id = faults & UNKNOWN_ID ? NO_SUCH_PRIVATE : 0,
 		.completion_cookie = 0xabcd,
@@ -148,7 +148,7 @@ static void recv_errors_in_order(void)
 static void recv_control_lengths(void)
 {
 	static const size_t lens[] = { 0, 1, 24, 87, 89 };
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	char control[200], before[200];
 
 	for (int i = 0; i < ARRAY_LEN(lens); i++) {
@@ -174,7 +174,7 @@ static void recv_control_lengths(void)
 
 static void recv_without_a_region(void)
 {
-	struct hsock hs = hsock_bare(env.ns, AF_INET);
+	struct hsock hs = hsock_bare(env.ns, ktap_family);
 	struct hmsg m;
 
 	EXPECT_RC(hsock_recv(&hs, &m, 0, MSG_DONTWAIT), -EINVAL);
@@ -185,15 +185,15 @@ static void recv_without_a_region(void)
 
 static void recv_nothing_ready(void)
 {
-	struct hsock hs = hsock_open(env.ns, AF_INET);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
 	struct hmsg m;
 	uint64_t id;
-	union haddr to = local(AF_INET, PORT);
+	union haddr to = local(ktap_family, PORT);
 
 	EXPECT_RC(hsock_recv(&hs, &m, 0, MSG_DONTWAIT), -EAGAIN);
 	fcntl(hs.fd, F_SETFL, O_NONBLOCK);
 	EXPECT_RC(hsock_recv(&hs, &m, 0, 0), -EAGAIN);
-	hsock_server(env.ns, AF_INET, PORT);
+	hsock_server(env.ns, ktap_family, PORT);
 	ASSERT_RC(hsock_private(&hs, &to, "x", 1, &id), 0);
 	EXPECT_RC(hsock_recv(&hs, &m, id, 0), -EAGAIN);
 	EXPECT_EQ(m.args.id, 0);
@@ -280,7 +280,7 @@ static void recv_into_a_short_name(void)
 
 static void recv_args_that_cannot_be_written(void)
 {
-	struct pair p = pair_open(AF_INET);
+	struct pair p = pair_open(ktap_family);
 	struct msghdr mh = { .msg_control = env.rdonly, .msg_controllen = 88 };
 	struct hmsg m;
 
@@ -296,7 +296,7 @@ static void recv_args_that_cannot_be_written(void)
 static void recv_ignores_iov_and_flags(void)
 {
 	static const int flags[] = { MSG_PEEK, MSG_TRUNC, MSG_WAITALL };
-	struct pair p = pair_open(AF_INET);
+	struct pair p = pair_open(ktap_family);
 	struct hmsg m;
 
 	for (int i = 0; i < ARRAY_LEN(flags); i++) {
@@ -311,7 +311,7 @@ static void recv_ignores_iov_and_flags(void)
 
 static void private_responses_come_only_by_id(void)
 {
-	struct pair p = pair_open(AF_INET);
+	struct pair p = pair_open(ktap_family);
 	uint64_t a = pair_answered(&p, 10, HOMA_SENDMSG_PRIVATE, 1);
 	uint64_t b = pair_answered(&p, 20, HOMA_SENDMSG_PRIVATE, 2);
 	uint64_t c = pair_answered(&p, 30, 0, 3);
@@ -330,7 +330,7 @@ static void private_responses_come_only_by_id(void)
 
 static void private_errors(void)
 {
-	struct pair p = pair_open(AF_INET);
+	struct pair p = pair_open(ktap_family);
 	uint64_t shared = pair_answered(&p, 30, 0, 0);
 	struct hmsg m;
 
@@ -374,7 +374,7 @@ static void receiver_start(struct receiver *r, const struct hsock *hs,
 
 static void private_second_waiter(void)
 {
-	struct pair p = pair_open(AF_INET);
+	struct pair p = pair_open(ktap_family);
 	struct receiver r;
 	struct hmsg m, req;
 	uint64_t id;
@@ -393,7 +393,7 @@ static void private_second_waiter(void)
 
 static void waiters_end_at_shutdown(void)
 {
-	struct pair p = pair_open(AF_INET);
+	struct pair p = pair_open(ktap_family);
 	struct receiver shared, private;
 	struct hmsg m;
 	uint64_t id;
@@ -420,7 +420,7 @@ static void private_waiter_ends_at_abort(void)
 	} rows[] = { { 0, -EINVAL, 0 }, { ECANCELED, -ECANCELED, 1 } };
 
 	for (int i = 0; i < ARRAY_LEN(rows); i++) {
-		struct pair p = pair_open(AF_INET);
+		struct pair p = pair_open(ktap_family);
 		struct receiver r;
 		uint64_t id;
 
@@ -439,8 +439,8 @@ static void private_waiter_ends_at_abort(void)
 
 static void failed_rpc_is_described(void)
 {
-	struct hsock hs = hsock_open(env.ns, AF_INET);
-	union haddr to = local(AF_INET, 4000);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
+	union haddr to = local(ktap_family, 4000);
 	struct homa_sendmsg_args args = { .completion_cookie = 0x99 };
 	struct hmsg m;
 
@@ -458,9 +458,9 @@ static void failed_rpc_is_described(void)
 
 static void request_to_a_socket_that_does_not_serve(void)
 {
-	struct hsock hs = hsock_open(env.ns, AF_INET);
-	struct hsock other = hsock_open(env.ns, AF_INET);
-	union haddr to = local(AF_INET, hsock_port(&other));
+	struct hsock hs = hsock_open(env.ns, ktap_family);
+	struct hsock other = hsock_open(env.ns, ktap_family);
+	union haddr to = local(ktap_family, hsock_port(&other));
 	struct hmsg m;
 	uint64_t id;
 	int on = 1;
@@ -475,14 +475,15 @@ static void request_to_a_socket_that_does_not_serve(void)
 static void dead_server_is_ETIMEDOUT(void)
 {
 	int ns = ns_new(), peer = ns_new();
-	struct hsock hs = hsock_open(ns, AF_INET);
-	union haddr to = haddr_of(AF_INET, "10.9.0.2", PORT);
+	struct hsock hs = hsock_open(ns, ktap_family);
+	union haddr to = haddr_of(ktap_family, ktap_family == AF_INET ?
+				  "10.9.0.2" : "fd09::2", PORT);
 	struct hmsg m;
 	int64_t start;
 	uint64_t id;
 
 	ns_join(ns, peer, 1500);
-	ns_run(peer, "ip addr del 10.9.0.2/24 dev v0");
+	ns_run(peer, "ip addr flush dev v0");
 	start = now_ms();
 	ASSERT_RC(hsock_request(&hs, &to, "x", 1, &id), 0);
 	EXPECT_RC(hsock_recv_within(&hs, &m, 0, 5000), -ETIMEDOUT);
@@ -499,7 +500,7 @@ static void on_signal(int sig)
 static void signal_ends_a_wait(void)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
-	struct pair p = pair_open(AF_INET);
+	struct pair p = pair_open(ktap_family);
 	struct receiver r;
 	struct hmsg m;
 	uint64_t id;
@@ -533,8 +534,8 @@ static void signals_lose_no_message(void)
 	struct sigaction sa = { .sa_handler = on_signal };
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL,
 			       .sigev_signo = SIGUSR1 };
-	struct hsock hs = hsock_open(env.ns, AF_INET);
-	union haddr to = local(AF_INET, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
+	union haddr to = local(ktap_family, PORT);
 	int got = 0, interrupted = 0;
 	struct echoer e;
 	struct hmsg m;
@@ -545,7 +546,7 @@ static void signals_lose_no_message(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	echoer_start(&e, env.ns, AF_INET, PORT);
+	echoer_start(&e, env.ns, ktap_family, PORT);
 	e.delay_us = 100;
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	sigaction(SIGUSR1, &sa, NULL);
@@ -603,14 +604,14 @@ static void threads_get_distinct_messages(void)
 {
 	enum { NUM = 150 };
 	static struct many s;
-	union haddr to = local(AF_INET, PORT);
+	union haddr to = local(ktap_family, PORT);
 	uint64_t id, all[NUM + 8 * 200];
 	int num = 0, total = 0;
 	pthread_t threads[8];
 	struct echoer e;
 
-	s.hs = hsock_open(env.ns, AF_INET);
-	echoer_start(&e, env.ns, AF_INET, PORT);
+	s.hs = hsock_open(env.ns, ktap_family);
+	echoer_start(&e, env.ns, ktap_family, PORT);
 	for (int i = 0; i < 8; i++)
 		pthread_create(&threads[i], NULL, receive_many, &s);
 	for (int i = 0; i < NUM; i++)
@@ -637,25 +638,25 @@ int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = {
 		KTAP_CASE(recv_errors_in_order),
-		KTAP_CASE(recv_control_lengths),
-		KTAP_CASE(recv_without_a_region),
-		KTAP_CASE(recv_nothing_ready),
+		KTAP_EACH(recv_control_lengths),
+		KTAP_EACH(recv_without_a_region),
+		KTAP_EACH(recv_nothing_ready),
 		KTAP_CASE(recv_gives_everything_back),
 		KTAP_CASE(recv_address_is_zero_padded),
 		KTAP_CASE(recv_into_a_short_name),
-		KTAP_CASE(recv_args_that_cannot_be_written),
-		KTAP_CASE(recv_ignores_iov_and_flags),
-		KTAP_CASE(private_responses_come_only_by_id),
-		KTAP_CASE(private_errors),
-		KTAP_CASE(private_second_waiter),
-		KTAP_CASE(waiters_end_at_shutdown),
-		KTAP_CASE(private_waiter_ends_at_abort),
-		KTAP_CASE(failed_rpc_is_described),
-		KTAP_CASE(request_to_a_socket_that_does_not_serve),
-		KTAP_CASE(dead_server_is_ETIMEDOUT),
-		KTAP_CASE(signal_ends_a_wait),
-		KTAP_CASE(signals_lose_no_message),
-		KTAP_CASE(threads_get_distinct_messages),
+		KTAP_EACH(recv_args_that_cannot_be_written),
+		KTAP_EACH(recv_ignores_iov_and_flags),
+		KTAP_EACH(private_responses_come_only_by_id),
+		KTAP_EACH(private_errors),
+		KTAP_EACH(private_second_waiter),
+		KTAP_EACH(waiters_end_at_shutdown),
+		KTAP_EACH(private_waiter_ends_at_abort),
+		KTAP_EACH(failed_rpc_is_described),
+		KTAP_EACH(request_to_a_socket_that_does_not_serve),
+		KTAP_EACH(dead_server_is_ETIMEDOUT),
+		KTAP_EACH(signal_ends_a_wait),
+		KTAP_EACH(signals_lose_no_message),
+		KTAP_EACH(threads_get_distinct_messages),
 	};
 
 	env.ns = ns_new();
