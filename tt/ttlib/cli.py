@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-"""What the tools in tt/bin share: the way they start, fail and are stopped."""
+"""What the tools in tt/bin share: the way they start, print, fail and are stopped."""
 from __future__ import annotations
 
 import argparse
@@ -7,7 +7,8 @@ import os
 import sys
 from typing import Callable, Iterable
 
-from ttlib.trace import TraceError
+from ttlib import binform, textform
+from ttlib.trace import Trace, TraceError
 
 
 def parser(doc: str, examples: str) -> argparse.ArgumentParser:
@@ -20,12 +21,26 @@ def parser(doc: str, examples: str) -> argparse.ArgumentParser:
 def add_file(options: argparse.ArgumentParser) -> None:
     """The argument that names the trace to read."""
     options.add_argument("file", nargs="?", default="-",
-                         help="trace, raw or rendered (default: standard input)")
+                         help="trace in any form (default: standard input)")
+
+
+def add_form(options: argparse.ArgumentParser) -> None:
+    """The option that picks the form of what is written."""
+    options.add_argument("-b", "--binary", action="store_true",
+                         help="write the binary form, which tools read much faster")
 
 
 def put(lines: Iterable[str]) -> None:
     """Print lines quickly."""
     sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def put_trace(trace: Trace, binary: bool = False) -> None:
+    """Print a trace."""
+    if binary:
+        sys.stdout.buffer.write(binform.write(trace))
+    else:
+        sys.stdout.write("\n".join([*textform.render(trace), ""]))
 
 
 def run(main: Callable[[], None]) -> int:

@@ -2,7 +2,8 @@
 """The records that analysers know, from the list that the kernel module uses.
 
 events.h has lines TT_EVENT(NAME, "text") whose conversions each follow the name
-of their value; a pattern with groups of those names is made of each line.
+of their value, so that the text of a record's format says which event it is and
+what its values are called.
 """
 from __future__ import annotations
 
@@ -12,8 +13,9 @@ from pathlib import Path
 
 EVENTS_H = Path(__file__).resolve().parent.parent / "events.h"
 DEFINITION = re.compile(r'TT_EVENT\((\w+), "([^"]*)"\)$')
+CONVERSION = re.compile(r"%(?:u|d|x|%)")
 VALUE = re.compile(r"(\w+) (0x%x|%u|%d)")
-NUMBERS = {"0x%x": "0x[0-9a-f]+", "%u": r"\d+", "%d": r"-?\d+"}
+VALUES_MAX = 4
 
 
 @dataclass(frozen=True)
@@ -22,49 +24,21 @@ class Event:
     name: str
     text: str
     fields: tuple[str, ...]
-    pattern: re.Pattern[str]
 
     @staticmethod
     def make(name: str, text: str) -> Event:
-        """Derive the values' names and the pattern from the text."""
-        fields = []
-        pattern = ""
-        end = 0
-        for value in VALUE.finditer(text):
-            pattern += re.escape(text[end:value.start()])
-            pattern += f"{value[1]} (?P<{value[1]}>{NUMBERS[value[2]]})"
-            fields.append(value[1])
-            end = value.end()
-        rest = text[end:]
+        """Derive the values' names from the text."""
         if "%" in VALUE.sub("", text):
             raise ValueError(f"{name}: a conversion lacks the name of its value")
-        return Event(name, text, tuple(fields), re.compile(pattern + re.escape(rest)))
-
-    def values(self, text: str) -> dict[str, int] | None:
-        """The values in a record's text, or None if it is another event."""
-        match = self.pattern.fullmatch(text)
-        if not match:
-            return None
-        return {name: int(digits, 0) for name, digits in match.groupdict().items()}
+        return Event(name, text, tuple(match[1] for match in VALUE.finditer(text)))
 
 
 class Catalog:
-    """All events; finds the one that a text is."""
+    """All events; finds the one that a format is."""
 
     def __init__(self, events: list[Event]) -> None:
         self.events = {event.name: event for event in events}
-        self._by_word: dict[str, list[Event]] = {}
-        for event in events:
-            word = event.text.split(" ", 1)[0]
-            self._by_word.setdefault(word, []).append(event)
-
-    def match(self, text: str) -> tuple[str | None, dict[str, int]]:
-        """Name and values of a record; (None, {}) if events.h lacks it."""
-        for event in self._by_word.get(text.split(" ", 1)[0], []):
-            values = event.values(text)
-            if values is not None:
-                return event.name, values
-        return None, {}
+        self.by_text = {event.text: event for event in events}
 
     def field_names(self) -> list[str]:
         """Names of all values, each once, in the order of events.h."""
@@ -77,3 +51,8 @@ def load(path: Path = EVENTS_H) -> Catalog:
     lines = path.read_text(encoding="utf-8").splitlines()
     found = (DEFINITION.match(line) for line in lines)
     return Catalog([Event.make(match[1], match[2]) for match in found if match])
+
+
+def conversions(text: str) -> list[str]:
+    """The conversions of a format that take a value: "%u", "%d", "%x"."""
+    return [found for found in CONVERSION.findall(text) if found != "%%"]

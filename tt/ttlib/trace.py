@@ -1,47 +1,32 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-"""Timetraces: from a file to records, and from records to text or a table.
+"""A timetrace in memory: columns of numbers, and what tools do with them.
 
-A trace has one of two forms. The kernel writes the raw one:
-
-    cpu_khz: 1000000
-    5123456789 [C03] DATA accepted, id 4242 peer 0xa000001 offset 0 length 1400
-
-and ttprint makes the rendered one of it, with times since the first record and
-since the previous one, under a heading that remembers the absolute start:
-
-        0.000 us (+     0.000 us) [C03] First event has timestamp 5123456789 (cpu_ghz 1.000000)
-        0.000 us (+     0.000 us) [C03] DATA accepted, id 4242 ...
-
-Both are read as the same Trace. pandas is imported only by who asks for a
-table, because the tools also run where starting up must be quick.
+A record is a time, a CPU, and a text with up to four values; the texts without
+their values ("formats") are kept once. textform.py and binform.py read and write
+the forms that a trace has in files.
 """
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Iterable, Iterator, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ttlib import events
 
 if TYPE_CHECKING:
     import pandas
 
-RAW_HEAD = re.compile(r"cpu_khz: (\d+)$")
-RAW_LINE = re.compile(r"(\d+) \[C(\d+)\] (.*)$")
-RENDERED_HEAD = re.compile(
-    r" *-?\d+\.\d+ us \(\+ *-?\d+\.\d+ us\) \[C(\d+)\] "
-    r"First event has timestamp (\d+) \(cpu_ghz (\d+(?:\.\d+)?)\)$")
-RENDERED_LINE = re.compile(
-    r" *(-?\d+)\.(\d{3}) us \(\+ *-?\d+\.\d+ us\) \[C(\d+)\] (.*)$")
+KHZ = 1_000_000     # of a clock that counts nanoseconds
 
 
 class TraceError(Exception):
-    """The input is not a timetrace; says where and why in one line."""
+    """The input is not a timetrace, or not fit for what is wanted; one line."""
 
 
-class Record(NamedTuple):
-    """What happened when: ns since the trace's start, CPU, text."""
-    ns: float
-    cpu: int
-    text: str
+def _column(dtype: type, width: int = 0) -> np.ndarray:
+    return field(default_factory=lambda: np.zeros((0, width) if width else 0, dtype))
 
 
 @dataclass
@@ -49,108 +34,86 @@ class Trace:
     """The records of one host in order of time, and when they began."""
     start: int = 0
     """Time of record time 0, in units of the clock that the trace comes from."""
-    khz: int = 1_000_000
+    khz: int = KHZ
     """How many thousands of those units a second has."""
-    records: list[Record] = field(default_factory=list)
+    ns: np.ndarray = _column(np.float64)
+    """Time of each record since start, in nanoseconds."""
+    cpu: np.ndarray = _column(np.int32)
+    """Who made it."""
+    code: np.ndarray = _column(np.int32)
+    """Its format: an index into formats."""
+    args: np.ndarray = _column(np.uint32, events.VALUES_MAX)
+    """Its values, as the format's conversions want them; 0 where it has fewer."""
+    formats: list[str] = field(default_factory=list)
+    """Texts with %u, %d, %x in them, as printf() takes them."""
+    host: str = ""
+    """Name of the host that it is from, if the file told."""
+    addrs: tuple[int, ...] = ()
+    """The host's addresses, as records show those of peers."""
+    lost: int = 0
+    """Records that are not here because a ring overflowed."""
+
+    def __len__(self) -> int:
+        return len(self.ns)
 
     def start_ns(self) -> float:
         """Absolute time of record time 0."""
-        return self.start * 1_000_000 / self.khz
+        return self.start * KHZ / self.khz
 
     def shifted(self, ns: float) -> Trace:
         """The same trace with its time 0 moved by ns."""
-        return Trace(self.start + round(ns * self.khz / 1_000_000), self.khz,
-                     [r._replace(ns=r.ns - ns) for r in self.records])
+        return replace(self, start=self.start + round(ns * self.khz / KHZ), ns=self.ns - ns)
+
+    def delayed(self, ns: float) -> Trace:
+        """The same trace as if the clock that made it had been ns ahead."""
+        return replace(self, start=self.start + round(ns * self.khz / KHZ))
+
+    def chosen(self, which: np.ndarray) -> Trace:
+        """The records for which `which` is true, or that it lists."""
+        return replace(self, ns=self.ns[which], cpu=self.cpu[which], code=self.code[which],
+                       args=self.args[which])
+
+    def groups(self) -> list[tuple[int, np.ndarray]]:
+        """(format, positions of its records) for each format that is in use."""
+        order = np.argsort(self.code, kind="stable")
+        codes, begins = np.unique(self.code[order], return_index=True)
+        return list(zip(codes.tolist(), np.split(order, begins[1:])))
+
+    def texts(self) -> list[str]:
+        """The text of each record."""
+        result = np.empty(len(self), dtype=object)
+        for code, where in self.groups():
+            result[where] = render_values(self.formats[code], self.args[where])
+        return result.tolist()
+
+    def find(self, text: str) -> np.ndarray:
+        """Positions of the records of a format."""
+        if text not in self.formats:
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(self.code == self.formats.index(text))
 
 
-def parse(lines: Iterable[str], name: str = "input") -> Trace:
-    """Read a trace of either form; name is for messages."""
-    numbered = enumerate((line.rstrip("\n") for line in lines), 1)
-    number, head = next(numbered, (1, ""))
-    if match := RAW_HEAD.match(head):
-        return _parse_raw(numbered, int(match[1]), name)
-    if match := RENDERED_HEAD.match(head):
-        khz = round(float(match[3]) * 1_000_000)
-        return _parse_rendered(numbered, int(match[2]), khz, name)
-    raise TraceError(f"{name}: not a timetrace: it starts with neither "
-                     f"\"cpu_khz:\" nor a line of ttprint")
-
-
-def _bad_line(name: str, number: int, line: str) -> TraceError:
-    return TraceError(f"{name}:{number}: not a record: {line[:60]!r}")
-
-
-def _parse_raw(lines: Iterator[tuple[int, str]], khz: int, name: str) -> Trace:
-    if khz == 0:
-        raise TraceError(f"{name}:1: cpu_khz is 0")
-    trace = Trace(khz=khz)
-    for number, line in lines:
-        match = RAW_LINE.match(line)
-        if not match:
-            raise _bad_line(name, number, line)
-        stamp = int(match[1])
-        if not trace.records:
-            trace.start = stamp
-        ns = (stamp - trace.start) * 1_000_000 / khz
-        trace.records.append(Record(ns, int(match[2]), match[3]))
-    return trace
-
-
-def _parse_rendered(lines: Iterator[tuple[int, str]], start: int, khz: int,
-                    name: str) -> Trace:
-    if khz == 0:
-        raise TraceError(f"{name}:1: cpu_ghz is 0")
-    trace = Trace(start, khz)
-    for number, line in lines:
-        match = RENDERED_LINE.match(line)
-        if not match:
-            raise _bad_line(name, number, line)
-        thousandths = int(match[1] + match[2])
-        trace.records.append(Record(float(thousandths), int(match[3]), match[4]))
-    return trace
-
-
-def read(path: str) -> Trace:
-    """Read the trace in a file; "-" is the standard input."""
-    import sys
-    if path == "-":
-        return parse(sys.stdin, "standard input")
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return parse(file, path)
-
-
-def render(trace: Trace) -> Iterator[str]:
-    """The lines of the rendered form; no lines for an empty trace."""
-    records = trace.records
-    if not records:
-        return
-    ghz = trace.khz / 1_000_000
-    yield _line(records[0].ns, 0.0, records[0].cpu,
-                f"First event has timestamp {trace.start} (cpu_ghz {ghz:.6f})")
-    previous = records[0].ns
-    for record in records:
-        yield _line(record.ns, record.ns - previous, record.cpu, record.text)
-        previous = record.ns
-
-
-def _line(ns: float, delta_ns: float, cpu: int, text: str) -> str:
-    return (f"{ns / 1000:9.3f} us (+ {delta_ns / 1000:9.3f} us) "
-            f"[C{cpu:02d}] {text}")
+def render_values(text: str, args: np.ndarray) -> list[str]:
+    """The texts that a format makes of rows of values."""
+    kinds = events.conversions(text)
+    if not kinds:
+        return [text.replace("%%", "%")] * len(args)
+    columns = [args[:, i].astype(np.int32).tolist() if kind == "%d" else args[:, i].tolist()
+               for i, kind in enumerate(kinds)]
+    python = text.replace("%u", "%d")
+    return [python % values for values in zip(*columns)]
 
 
 def select(trace: Trace, pattern: str) -> Trace:
     """The records whose text matches; those of freezing stay always."""
-    wanted = re.compile(pattern)
-    return Trace(trace.start, trace.khz,
-                 [r for r in trace.records
-                  if wanted.search(r.text) or r.text.startswith("Freez")])
+    search = re.compile(pattern).search
+    return trace.chosen(np.array([bool(search(text)) or text.startswith("Freez")
+                                  for text in trace.texts()], dtype=bool))
 
 
 def window(trace: Trace, begin_us: float, end_us: float) -> Trace:
     """The records from begin_us to end_us, both included."""
-    return Trace(trace.start, trace.khz,
-                 [r for r in trace.records
-                  if begin_us * 1000 <= r.ns <= end_us * 1000])
+    return trace.chosen((trace.ns >= begin_us * 1000) & (trace.ns <= end_us * 1000))
 
 
 def merge(traces: dict[str, Trace], tag: bool = False) -> Trace:
@@ -158,18 +121,29 @@ def merge(traces: dict[str, Trace], tag: bool = False) -> Trace:
 
     The result's time 0 is the earliest of all.
     """
-    khz = {trace.khz for trace in traces.values()}
-    if len(khz) != 1:
+    if len({trace.khz for trace in traces.values()}) != 1:
         raise TraceError("the traces are from different clocks: cpu_ghz differs")
     base = min(traces.values(), key=lambda trace: trace.start)
-    merged = Trace(base.start, base.khz)
+    formats: dict[str, int] = {}
+    codes, times = [], []
     for name, trace in traces.items():
-        offset = (trace.start - base.start) * 1_000_000 / base.khz
-        for record in trace.records:
-            text = f"{name}: {record.text}" if tag else record.text
-            merged.records.append(Record(record.ns + offset, record.cpu, text))
-    merged.records.sort(key=lambda record: record.ns)
-    return merged
+        before = f"{name.replace('%', '%%')}: " if tag else ""
+        numbers = [formats.setdefault(before + text, len(formats)) for text in trace.formats]
+        codes.append(np.array(numbers, np.int32)[trace.code] if len(trace) else trace.code)
+        times.append(trace.ns + (trace.start - base.start) * KHZ / base.khz)
+    ns = np.concatenate(times)
+    merged = Trace(base.start, base.khz, ns,
+                   np.concatenate([trace.cpu for trace in traces.values()]),
+                   np.concatenate(codes),
+                   np.concatenate([trace.args for trace in traces.values()]), list(formats))
+    return merged.chosen(np.argsort(ns, kind="stable"))
+
+
+def event_columns(trace: Trace, event: events.Event, where: np.ndarray) -> dict[str, np.ndarray]:
+    """The values of some records of an event, by name."""
+    kinds = events.conversions(event.text)
+    return {name: trace.args[where, i].astype(np.int32 if kinds[i] == "%d" else np.uint32)
+            .astype(np.int64) for i, name in enumerate(event.fields)}
 
 
 def frame(trace: Trace) -> pandas.DataFrame:
@@ -180,14 +154,17 @@ def frame(trace: Trace) -> pandas.DataFrame:
     record has no such value.
     """
     import pandas
-    from ttlib import events
 
     catalog = events.load()
-    rows = []
-    for record in trace.records:
-        name, values = catalog.match(record.text)
-        rows.append({"ns": round(record.ns + trace.start_ns()), "cpu": record.cpu,
-                     "text": record.text, "event": name, **values})
-    columns = ["ns", "cpu", "text", "event", *catalog.field_names()]
-    table = pandas.DataFrame(rows, columns=columns)
-    return table.astype({name: "Int64" for name in catalog.field_names()})
+    names = np.full(len(trace), None, dtype=object)
+    values = {name: pandas.array([pandas.NA] * len(trace), dtype="Int64")
+              for name in catalog.field_names()}
+    for code, where in trace.groups():
+        event = catalog.by_text.get(trace.formats[code])
+        if event:
+            names[where] = event.name
+            for name, column in event_columns(trace, event, where).items():
+                values[name][where] = column
+    absolute = np.round(trace.ns + trace.start_ns()).astype(np.int64)
+    return pandas.DataFrame({"ns": absolute, "cpu": trace.cpu, "text": trace.texts(),
+                             "event": names, **values})
