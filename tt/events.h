@@ -100,6 +100,11 @@ TT_EVENT(TIMER, "timer ran, rpcs %u resends %u timeouts %u")
 TT_EVENT(DUMP_IN, "dump of incoming: id %u length %u received %u granted %u")
 TT_EVENT(DUMP_OUT, "dump of outgoing: id %u length %u sent %u granted %u")
 
+/* Heading of a trace in text form; never recorded */
+TT_EVENT(TRACE_VERSION, "trace version, events %u lost %u cpus %u")
+TT_EVENT(TRACE_CLOCK, "trace begins at wall clock, seconds %u nanoseconds %u")
+TT_EVENT(TRACE_HOST, "trace is of host 0x%x")
+
 /* Freezing; the first two are made by the timetrace itself */
 TT_EVENT(FREEZING, "Freezing timetrace")
 TT_EVENT(RECORDING, "timetrace records again")

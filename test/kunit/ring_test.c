@@ -18,7 +18,7 @@ static int ring_test_init(struct kunit *test)
 	struct traced *owner = kunit_kzalloc(test, sizeof(*owner), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, owner);
-	mutex_init(&owner->tt.lock);
+	tt_host_init(&owner->tt);
 	KUNIT_ASSERT_EQ(test, tt_rings_alloc(&owner->tt, EVENTS), 0);
 	test->priv = owner;
 	return 0;
@@ -148,7 +148,7 @@ static void tt_freeze__stops_and_keeps(struct kunit *test)
 	tt_record(owner, "before");
 	tt_freeze(&owner->tt);
 	tt_freeze(&owner->tt);
-	KUNIT_EXPECT_EQ(test, atomic_read(&owner->tt.freezes), 1);
+	KUNIT_EXPECT_EQ(test, owner->tt.stops, 1);
 	tt_record(owner, "lost");
 	KUNIT_EXPECT_STREQ(test, read_all(test, owner),
 			   "before;Freezing timetrace;");
@@ -171,7 +171,7 @@ static void tt_unfreeze__of_unfrozen_changes_nothing(struct kunit *test)
 
 	tt_record(owner, "before");
 	tt_unfreeze(&owner->tt);
-	KUNIT_EXPECT_EQ(test, atomic_read(&owner->tt.freezes), 0);
+	KUNIT_EXPECT_EQ(test, owner->tt.stops, 0);
 	KUNIT_EXPECT_STREQ(test, read_all(test, owner), "before;");
 }
 
@@ -201,7 +201,7 @@ static void tt_read_end__only_the_last_reader_empties(struct kunit *test)
 	tt_read_end(&owner->tt);
 	KUNIT_EXPECT_STREQ(test, read_all(test, owner),
 			   "timetrace records again;");
-	KUNIT_EXPECT_EQ(test, atomic_read(&owner->tt.freezes), 0);
+	KUNIT_EXPECT_EQ(test, owner->tt.stops, 0);
 }
 
 static void tt_read_end__ends_a_freeze(struct kunit *test)
@@ -210,9 +210,9 @@ static void tt_read_end__ends_a_freeze(struct kunit *test)
 
 	tt_freeze(&owner->tt);
 	tt_read_begin(&owner->tt);
-	KUNIT_EXPECT_EQ(test, atomic_read(&owner->tt.freezes), 2);
+	KUNIT_EXPECT_EQ(test, owner->tt.stops, 2);
 	tt_read_end(&owner->tt);
-	KUNIT_EXPECT_EQ(test, atomic_read(&owner->tt.freezes), 0);
+	KUNIT_EXPECT_EQ(test, owner->tt.stops, 0);
 	KUNIT_EXPECT_EQ(test, owner->tt.frozen, 0UL);
 	tt_record(owner, "after");
 	KUNIT_EXPECT_STREQ(test, read_all(test, owner),
@@ -224,11 +224,11 @@ static void tt_read_end__keeps_records_while_another_holds(struct kunit *test)
 	struct traced *owner = test->priv;
 
 	tt_record(owner, "before");
-	atomic_inc(&owner->tt.freezes);
+	tt_stop(&owner->tt);
 	tt_read_begin(&owner->tt);
 	tt_read_end(&owner->tt);
 	KUNIT_EXPECT_STREQ(test, read_all(test, owner), "before;");
-	atomic_dec(&owner->tt.freezes);
+	tt_go(&owner->tt);
 }
 
 static void tt_freeze__of_one_host_leaves_others_alone(struct kunit *test)
@@ -237,7 +237,7 @@ static void tt_freeze__of_one_host_leaves_others_alone(struct kunit *test)
 	struct traced *other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, other);
-	mutex_init(&other->tt.lock);
+	tt_host_init(&other->tt);
 	KUNIT_ASSERT_EQ(test, tt_rings_alloc(&other->tt, EVENTS), 0);
 	tt_freeze(&owner->tt);
 	tt_record(owner, "lost");
@@ -288,7 +288,8 @@ static void tt_reader__merges_in_order_of_time(struct kunit *test)
 		for (j = 0; j < 4; j++)
 			events[i][j].ns = param->ns[i][j];
 		rings[i] = (struct tt_ring) {
-			.next = param->next[i], .mask = 3, .events = events[i],
+			.next = param->next[i] * sizeof(struct tt_event),
+			.mask = sizeof(events[i]) - 1, .events = events[i],
 		};
 		tt_reader_add(reader, &rings[i], i);
 	}

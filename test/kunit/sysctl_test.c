@@ -23,7 +23,7 @@ static int sysctl_test_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, knobs);
 	test->priv = knobs;
 	knobs->hn.net = &init_net;
-	mutex_init(&knobs->hn.tt.lock);
+	tt_host_init(&knobs->hn.tt);
 	KUNIT_ASSERT_EQ(test, homa_metrics_net_init(&knobs->hn), 0);
 	KUNIT_ASSERT_EQ(test, homa_sysctl_init(&knobs->hn), 0);
 	knobs->ready = true;
@@ -276,11 +276,11 @@ static void homa_sysctl__actions_freeze_and_unfreeze(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, knob_write(test, "action", "3"), 0);
 	KUNIT_EXPECT_EQ(test, knobs->hn.tt.frozen, 1UL);
 	KUNIT_EXPECT_EQ(test, knob_write(test, "action", "5"), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&knobs->hn.tt.freezes), 1);
+	KUNIT_EXPECT_EQ(test, knobs->hn.tt.stops, 1);
 	KUNIT_EXPECT_EQ(test, knob_write(test, "action", "10"), 0);
 	KUNIT_EXPECT_EQ(test, knobs->hn.tt.frozen, 0UL);
 	KUNIT_EXPECT_EQ(test, knob_write(test, "action", "9"), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&knobs->hn.tt.freezes), 0);
+	KUNIT_EXPECT_EQ(test, knobs->hn.tt.stops, 0);
 	KUNIT_EXPECT_STREQ(test, knob_read(test, "action"), "0");
 }
 

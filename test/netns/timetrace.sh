@@ -52,6 +52,25 @@ on h1 setpriv --reuid 65534 --regid 65534 --clear-groups cat /proc/net/timetrace
 result $((!$?)) "others may not read it" "they can"
 check_equal "/proc/timetrace" "$(readlink /proc/timetrace)" self/net/timetrace
 
+# The binary form has the same records, and the same rules.
+"$STORM" --count 20 --min 100 --max 5000 >/dev/null
+check_at_least "records that text and binary form have in common" \
+	"$(on h1 /usr/bin/python3 "$TOP/test/lib/tracefile.py")" 100
+trace h1
+check_equal "reading it empties the ring" "$(grep -ci sendmsg $file)" 0
+check_equal "binary form: mode" "$(on h1 stat -Lc %a /proc/net/timetrace_bin)" 440
+on h1 setpriv --reuid 65534 --regid 65534 --clear-groups cat /proc/net/timetrace_bin \
+	>/dev/null 2>&1
+result $((!$?)) "others may not read the binary form" "they can"
+knob h1 action 3
+"$STORM" --count 3 --min 100 --max 100 >/dev/null
+on h1 cat /proc/net/timetrace_bin >/dev/null
+"$STORM" --count 3 --min 100 --max 100 >/dev/null
+trace h1
+check_at_least "reading the binary form ends a freeze" "$(grep -ci sendmsg $file)" 3
+check_equal "heading: the host's addresses" \
+	"$(grep -c "trace is of host 0x$(printf '%x' $((0x0a000001)))$" $file)" 1
+
 "$STORM" --count 3 --min 100 --max 5000 >/dev/null
 trace h1
 "$TOP/tt/bin/ttprint" $file >$file.print

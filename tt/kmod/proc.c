@@ -2,23 +2,35 @@
 /* /proc/net/timetrace: a host's records, merged over CPUs in order of time.
  *
  *	cpu_khz: 1000000
+ *	5123456789 [C00] trace version, events 1 lost 0 cpus 4
+ *	5123456789 [C00] trace begins at wall clock, seconds 1700000005 nanoseconds 6789
+ *	5123456789 [C00] trace is of host 0xa000002
  *	5123456789 [C03] DATA accepted, id 4242 peer 0xa000001 offset 0 length 1400
  *
  * Times are nanoseconds, and cpu_khz says so to programs that expect cycles.
+ * What comes before the first record looks like records of its time, because
+ * those programs expect no other heading. /proc/net/timetrace_bin has the same
+ * in the form that tracefile.h describes.
+ *
  * Opening stops recording, and the last close empties the rings, so not anybody
  * may: it takes CAP_NET_ADMIN over the namespace. /proc/timetrace, where older
  * programs look, leads to the file of the namespace of who opens it.
  */
 
 #include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 #include <net/net_namespace.h>
+#include <kunit/visibility.h>
 
+#include "image.h"
 #include "timetrace.h"
 
 #define PROC_NAME "timetrace"
+#define PROC_NAME_BIN "timetrace_bin"
 
 /* Position 0 is the heading, position n the record n - 1. */
 static void *trace_start(struct seq_file *seq, loff_t *pos)
@@ -53,19 +65,61 @@ static void trace_stop(struct seq_file *seq, void *item)
 {
 }
 
-static int trace_show(struct seq_file *seq, void *item)
+static void trace_show_event(struct seq_file *seq, const struct tt_event *event,
+			     int cpu)
 {
 	char line[TT_LINE_BYTES];
+
+	tt_event_print(line, event, cpu);
+	seq_printf(seq, "%s\n", line);
+}
+
+static void trace_show_heading(struct seq_file *seq, struct tt_reader *reader)
+{
+	struct net *net = reader->host->net;
+	struct in6_addr addrs[TT_FILE_ADDRS];
+	struct tt_event event;
+	const struct tt_event *first;
+	u64 now = tt_clock();
+	u64 wall_ns;
+	u32 rest;
+	int cpu, i, n;
+
+	first = tt_reader_peek(reader, &cpu);
+	event.ns = first ? first->ns : now;
+	wall_ns = ktime_get_real_ns() - (now - event.ns);
+	seq_puts(seq, "cpu_khz: 1000000\n");
+
+	event.format = tt_TRACE_VERSION;
+	event.arg[0] = TT_EVENTS_VERSION;
+	event.arg[1] = min_t(u64, reader->lost, U32_MAX);
+	event.arg[2] = nr_cpu_ids;
+	trace_show_event(seq, &event, 0);
+
+	event.format = tt_TRACE_CLOCK;
+	event.arg[0] = div_u64_rem(wall_ns, NSEC_PER_SEC, &rest);
+	event.arg[1] = rest;
+	trace_show_event(seq, &event, 0);
+
+	event.format = tt_TRACE_HOST;
+	n = tt_addrs(net, addrs, ARRAY_SIZE(addrs));
+	for (i = 0; i < n; i++) {
+		event.arg[0] = tt_addr6(&addrs[i]);
+		trace_show_event(seq, &event, 0);
+	}
+}
+
+static int trace_show(struct seq_file *seq, void *item)
+{
 	const struct tt_event *event;
 	int cpu;
 
 	if (item == SEQ_START_TOKEN) {
-		seq_puts(seq, "cpu_khz: 1000000\n");
+		trace_show_heading(seq, seq->private);
 		return 0;
 	}
 	event = tt_reader_peek(item, &cpu);
-	tt_event_print(line, event, cpu);
-	seq_printf(seq, "%s\n", line);
+	trace_show_event(seq, event, cpu);
 	return 0;
 }
 
@@ -76,6 +130,21 @@ static const struct seq_operations trace_seq_ops = {
 	.show = trace_show,
 };
 
+/* Stop recording and begin to read. */
+static struct tt_reader *reader_open(struct tt_host *host)
+{
+	struct tt_reader *reader;
+
+	if (!ns_capable(host->net->user_ns, CAP_NET_ADMIN))
+		return ERR_PTR(-EPERM);
+	reader = tt_reader_alloc();
+	if (!reader)
+		return ERR_PTR(-ENOMEM);
+	tt_read_begin(host);
+	tt_reader_start(reader, host);
+	return reader;
+}
+
 static int trace_open(struct inode *inode, struct file *file)
 {
 	struct tt_host *host = pde_data(inode);
@@ -83,18 +152,15 @@ static int trace_open(struct inode *inode, struct file *file)
 	struct seq_file *seq;
 	int err;
 
-	if (!ns_capable(host->net->user_ns, CAP_NET_ADMIN))
-		return -EPERM;
-	reader = tt_reader_alloc();
-	if (!reader)
-		return -ENOMEM;
+	reader = reader_open(host);
+	if (IS_ERR(reader))
+		return PTR_ERR(reader);
 	err = seq_open(file, &trace_seq_ops);
 	if (err) {
+		tt_read_end(host);
 		tt_reader_free(reader);
 		return err;
 	}
-	tt_read_begin(host);
-	tt_reader_start(reader, host);
 	seq = file->private_data;
 	seq->private = reader;
 	return 0;
@@ -117,10 +183,68 @@ static const struct proc_ops trace_proc_ops = {
 	.proc_release = trace_release,
 };
 
+static int bin_open(struct inode *inode, struct file *file)
+{
+	struct tt_host *host = pde_data(inode);
+	struct tt_reader *reader;
+	struct tt_image *image;
+
+	reader = reader_open(host);
+	if (IS_ERR(reader))
+		return PTR_ERR(reader);
+	image = tt_image_alloc(reader, host);
+	if (IS_ERR(image)) {
+		tt_read_end(host);
+		tt_reader_free(reader);
+		return PTR_ERR(image);
+	}
+	file->private_data = image;
+	return 0;
+}
+
+static ssize_t bin_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	return tt_image_read(iocb->ki_filp->private_data, to, &iocb->ki_pos);
+}
+
+static loff_t bin_lseek(struct file *file, loff_t offset, int whence)
+{
+	return fixed_size_llseek(file, offset, whence,
+				 tt_image_bytes(file->private_data));
+}
+
+/* Called when the file is closed, or before tt_net_exit() removes it. */
+static int bin_release(struct inode *inode, struct file *file)
+{
+	tt_image_free(file->private_data);
+	tt_read_end(pde_data(inode));
+	return 0;
+}
+
+static const struct proc_ops bin_proc_ops = {
+	.proc_open = bin_open,
+	.proc_read_iter = bin_read,
+	.proc_lseek = bin_lseek,
+	.proc_release = bin_release,
+};
+
+/**
+ * tt_host_init() - initialise what needs it in a zeroed host
+ * @host: host
+ *
+ * Context: any.
+ */
+void tt_host_init(struct tt_host *host)
+{
+	mutex_init(&host->lock);
+	spin_lock_init(&host->guard);
+}
+EXPORT_SYMBOL_IF_KUNIT(tt_host_init);
+
 /**
  * tt_net_init() - prepare the timetrace of a host
  * @host: host; zeroed
- * @net: its namespace, where the file is made
+ * @net: its namespace, where the files are made
  *
  * Nothing is recorded before tt_net_start().
  *
@@ -129,12 +253,16 @@ static const struct proc_ops trace_proc_ops = {
  */
 int tt_net_init(struct tt_host *host, struct net *net)
 {
-	mutex_init(&host->lock);
+	tt_host_init(host);
 	host->net = net;
 	if (!proc_create_data(PROC_NAME, 0440, net->proc_net, &trace_proc_ops,
 			      host))
 		return -ENOMEM;
-	return 0;
+	if (proc_create_data(PROC_NAME_BIN, 0440, net->proc_net, &bin_proc_ops,
+			     host))
+		return 0;
+	remove_proc_entry(PROC_NAME, net->proc_net);
+	return -ENOMEM;
 }
 
 /**
@@ -152,7 +280,7 @@ int tt_net_start(struct tt_host *host)
 
 	mutex_lock(&host->lock);
 	if (!host->rings && static_key_enabled(&tt_enabled))
-		err = tt_rings_alloc(host, TT_RING_EVENTS);
+		err = tt_rings_alloc(host, tt_ring_size());
 	mutex_unlock(&host->lock);
 	return err;
 }
@@ -167,6 +295,7 @@ int tt_net_start(struct tt_host *host)
  */
 void tt_net_exit(struct tt_host *host)
 {
+	remove_proc_entry(PROC_NAME_BIN, host->net->proc_net);
 	remove_proc_entry(PROC_NAME, host->net->proc_net);
 	tt_rings_free(host);
 }

@@ -11,7 +11,7 @@
  * A record takes up to four values, kept as u32; the text must be a string
  * literal with only %u, %d and %x in it. tt_event() takes a line of events.h,
  * for records that analysis tools parse. Both work in any context but NMI,
- * take no lock, and are a jump over when tracing is off (module parameter
+ * take no lock, and are a jump when tracing is off (module parameter
  * "timetrace"). They cost no time in a kernel that runs in virtual time.
  *
  * The records are read from /proc/net/timetrace, as text; /proc/timetrace is a
@@ -20,18 +20,21 @@
 #ifndef _TT_TIMETRACE_H
 #define _TT_TIMETRACE_H
 
-#include <linux/atomic.h>
 #include <linux/in6.h>
+#include <linux/irqflags.h>
 #include <linux/jump_label.h>
 #include <linux/ktime.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 
 struct net;
 
-/* Records in the ring of one CPU; a power of two. */
+/* Records in the ring of one CPU, if nothing else is said; a power of two. */
 #define TT_RING_EVENTS 16384
+#define TT_RING_EVENTS_MIN 16
+#define TT_RING_EVENTS_MAX (1 << 20)
 
 /**
  * struct tt_event - one record; 32 bytes
@@ -47,30 +50,37 @@ struct tt_event {
 
 /**
  * struct tt_ring - records of one CPU for one host; written by that CPU alone
- * @next: records made so far; the next goes to events[next & mask]
+ * @next: bytes of all records made so far; the next goes to @events +
+ *	(@next & @mask)
+ * @mask: bytes of @events - 1
+ * @events: &@spare if the CPU was absent when the rings were made
  * @first: value of @next when the ring was last emptied
- * @mask: entries - 1
- * @events: NULL if the CPU was absent when the rings were made: records nothing
+ * @spare: takes the records of a ring that nobody reads
  */
 struct tt_ring {
 	unsigned long next;
-	unsigned long first;
 	unsigned long mask;
-	struct tt_event *events;
+	void *events;
+	unsigned long first;
+	struct tt_event spare;
 };
 
 /**
  * struct tt_host - the timetrace of one host
+ * @active: @rings, or NULL while there are reasons not to record
  * @rings: NULL until tt_net_start()
- * @freezes: reasons not to record: one per open reader, one while @frozen
+ * @guard: protects @stops, and changes of @active
+ * @stops: reasons not to record: one per open reader, one while @frozen
  * @frozen: bit 0: tt_freeze() was called and not undone
  * @lock: guards @readers and the making of @rings
  * @readers: how many have it open
  * @net: namespace whose /proc/net shows it
  */
 struct tt_host {
+	struct tt_ring __percpu *active;
 	struct tt_ring __percpu *rings;
-	atomic_t freezes;
+	spinlock_t guard;
+	int stops;
 	unsigned long frozen;
 	struct mutex lock;
 	int readers;
@@ -93,8 +103,45 @@ static inline u32 tt_addr6(const struct in6_addr *addr)
 	return ntohl(word ? word : addr->s6_addr32[1]);
 }
 
-void __tt_record(struct tt_host *host, const char *format,
-		 u32 a, u32 b, u32 c, u32 d);
+/**
+ * __tt_record() - record an event; use tt_record() or tt_event()
+ * @host: host that it happened on
+ * @format: string literal
+ * @a: first value that @format prints
+ * @b: second
+ * @c: third
+ * @d: fourth
+ *
+ * Inline because calling it would cost more than half of what it does: about 25
+ * instructions and the clock (test/vm/ttcost.sh counts them).
+ *
+ * Context: any but NMI.
+ */
+static __always_inline void __tt_record(struct tt_host *host, const char *format,
+					u32 a, u32 b, u32 c, u32 d)
+{
+	struct tt_ring __percpu *rings;
+	struct tt_event *event;
+	struct tt_ring *ring;
+	unsigned long flags;
+
+	/* Also the read side of the synchronize_rcu() in tt_read_begin(). */
+	local_irq_save(flags);
+	/* Pairs with the releases in tt_rings_alloc() and tt_go(). */
+	rings = smp_load_acquire(&host->active);
+	if (likely(rings)) {
+		ring = this_cpu_ptr(rings);
+		event = ring->events + (ring->next & ring->mask);
+		WRITE_ONCE(ring->next, ring->next + sizeof(*event));
+		event->format = format;
+		event->arg[0] = a;
+		event->arg[1] = b;
+		event->arg[2] = c;
+		event->arg[3] = d;
+		event->ns = tt_clock();
+	}
+	local_irq_restore(flags);
+}
 
 /* Never called, and nowhere defined: has the compiler compare text and values. */
 __printf(1, 2) void __tt_check(const char *format, ...);
@@ -138,26 +185,35 @@ do {									\
 int tt_init(void);
 void tt_exit(void);
 
+void tt_host_init(struct tt_host *host);
 int tt_net_init(struct tt_host *host, struct net *net);
 int tt_net_start(struct tt_host *host);
 void tt_net_exit(struct tt_host *host);
 
-void tt_freeze(struct tt_host *host);
+bool tt_freeze(struct tt_host *host);
 void tt_unfreeze(struct tt_host *host);
 void tt_dump(struct tt_host *host);
 
-/* Between ring.c, proc.c and tests. */
+/* Between the files of this folder, and for tests. */
 
+unsigned int tt_ring_size(void);
 int tt_rings_alloc(struct tt_host *host, unsigned int events);
 void tt_rings_free(struct tt_host *host);
+void tt_stop(struct tt_host *host);
+void tt_go(struct tt_host *host);
 void tt_read_begin(struct tt_host *host);
 void tt_read_end(struct tt_host *host);
+
+static inline bool tt_ring_is_spare(const struct tt_ring *ring)
+{
+	return !ring->events || ring->events == &ring->spare;
+}
 
 /**
  * struct tt_cursor - what a reader still has to read of one ring
  * @ring: the ring
  * @cpu: whose
- * @begin: first record that counts
+ * @begin: first record that counts; as records made since the ring was
  * @pos: next record to read
  * @end: first record not to read
  */
@@ -171,12 +227,18 @@ struct tt_cursor {
 
 /**
  * struct tt_reader - reads all rings of a host in order of time
+ * @host: the host
  * @index: records read so far
+ * @total: records that there are to read
+ * @lost: records made since the rings were last emptied that it leaves out
  * @count: entries of @cursors in use
  * @cursors: one for each ring that has records
  */
 struct tt_reader {
+	struct tt_host *host;
 	u64 index;
+	u64 total;
+	u64 lost;
 	unsigned int count;
 	struct tt_cursor cursors[];
 };
@@ -190,6 +252,8 @@ void tt_reader_start(struct tt_reader *reader, struct tt_host *host);
 void tt_reader_add(struct tt_reader *reader, const struct tt_ring *ring, int cpu);
 void tt_reader_trim(struct tt_reader *reader);
 void tt_reader_rewind(struct tt_reader *reader);
+const struct tt_event *tt_ring_event(const struct tt_ring *ring,
+				     unsigned long index);
 const struct tt_event *tt_reader_peek(struct tt_reader *reader, int *cpu);
 void tt_reader_next(struct tt_reader *reader);
 void tt_event_print(char *line, const struct tt_event *event, int cpu);
