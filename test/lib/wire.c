@@ -16,6 +16,7 @@
 
 #include "ktap.h"
 #include "ns.h"
+#include "pcap.h"
 #include "wire.h"
 
 #define MAC "\x02\x09\x00\x00\x00"
@@ -89,6 +90,7 @@ void wnet_init(void)
 	       "|| exit 1; done; done", W_MTU);
 	wnet_offloads(false);
 	packet_socket();
+	pcap_open();
 }
 
 union haddr wnet_peer_addr(int family, int port)
@@ -226,6 +228,7 @@ void w_send(const struct wpkt *p)
 	int n = make_headers(p, frame);
 
 	memcpy(frame + n, p->b, p->len);
+	pcap_frame(frame, n + p->len);
 	ASSERT(send(wnet.fd, frame, n + p->len, 0) == n + p->len,
 	       "cannot send a frame of %d bytes: %s", n + p->len,
 	       strerror(errno));
@@ -301,8 +304,10 @@ bool w_recv(struct wpkt *p, int ms)
 		n = recvfrom(wnet.fd, frame, sizeof(frame), MSG_DONTWAIT,
 			     (struct sockaddr *)&from, &fromlen);
 		if (n > 0 && from.sll_pkttype != PACKET_OUTGOING &&
-		    parse(p, frame, n))
+		    parse(p, frame, n)) {
+			pcap_frame(frame, n);
 			return true;
+		}
 		if (n > 0)
 			continue;
 		if (now_ms() >= end || !readable_within(wnet.fd, end - now_ms()))

@@ -86,10 +86,24 @@ def unpack(raw: bytes) -> Frame | None:
     return Frame(source, target, tclass, protocol, ip[start:length])
 
 
+def pcap_header() -> bytes:
+    """Return what a capture begins with."""
+    return struct.pack(">IHHiIII", PCAP_MAGIC, 2, 4, 0, 0, SNAPLEN, ETHERNET)
+
+
+def append_pcap(path: Path, frame: bytes, nanoseconds: int) -> None:
+    """Add a frame, seen at that time, to a file that need not exist."""
+    with open(path, "ab") as file:
+        if not file.tell():
+            file.write(pcap_header())
+        file.write(struct.pack(">IIII", nanoseconds // 10**9, nanoseconds % 10**9 // 1000,
+                               len(frame), len(frame)) + frame)
+
+
 def write_pcap(path: Path, frames: Iterable[bytes]) -> None:
     """Write Ethernet frames, a millisecond apart."""
     with open(path, "wb") as file:
-        file.write(struct.pack(">IHHiIII", PCAP_MAGIC, 2, 4, 0, 0, SNAPLEN, ETHERNET))
+        file.write(pcap_header())
         for number, frame in enumerate(frames):
             file.write(struct.pack(">IIII", number // 1000, number % 1000 * 1000, len(frame),
                                    len(frame)) + frame)

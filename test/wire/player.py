@@ -7,8 +7,9 @@ import select
 import socket
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from frames import HOMA, Frame, checksum_ok, pack, unpack, with_checksum
+from frames import HOMA, Frame, append_pcap, checksum_ok, pack, unpack, with_checksum
 from talk import HOST_PORT, Step, Talk
 from wirefmt import (CUTOFFS, NAMES, NEED_ACK, RESEND, Bindings, Packet, decode, differences,
                      encode, malformed)
@@ -33,6 +34,7 @@ class Host:
     port: int = 77
     patience: float = 1.0           # seconds to wait for a packet
     checksums: bool = True
+    capture: Path | None = None     # a file for all frames, both ways
     link: socket.socket = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,7 +48,14 @@ class Host:
         data = with_checksum(self.source, self.target, encode(packet, bindings))
         frame = Frame(self.source, self.target, (bindings.number(packet.priority) or 0) << 5,
                       HOMA, data)
-        self.link.send(pack(frame, self.own_mac, self.peer_mac))
+        raw = pack(frame, self.own_mac, self.peer_mac)
+        self.link.send(raw)
+        self.keep(raw)
+
+    def keep(self, raw: bytes) -> None:
+        """Put a frame into the capture, if there is one."""
+        if self.capture:
+            append_pcap(self.capture, raw, time.time_ns())
 
     def receive(self, seconds: float) -> Frame | None:
         """Return the next Homa packet from the host, None if there is none in time."""
@@ -59,6 +68,7 @@ class Host:
             frame = unpack(raw) if address[2] != socket.PACKET_OUTGOING else None
             if frame and (frame.source, frame.target, frame.protocol) == (
                     self.target, self.source, HOMA):
+                self.keep(raw)
                 return frame
 
 
