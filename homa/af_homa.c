@@ -69,11 +69,11 @@ static __poll_t af_poll(struct file *file, struct socket *sock,
 		mask |= EPOLLERR;
 	if (!list_empty_careful(&hsk->ready))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	if (atomic_read(&hsk->tx_mem) >= READ_ONCE(sk->sk_sndbuf)) {
+	if (atomic_long_read(&hsk->tx_mem) >= READ_ONCE(sk->sk_sndbuf)) {
 		set_bit(SOCK_NOSPACE, &sock->flags);
 		smp_mb__after_atomic();	/* pairs with homa_sock_uncharge() */
 	}
-	if (atomic_read(&hsk->tx_mem) < READ_ONCE(sk->sk_sndbuf))
+	if (atomic_long_read(&hsk->tx_mem) < READ_ONCE(sk->sk_sndbuf))
 		mask |= EPOLLOUT | EPOLLWRNORM;
 	tt_event(homa_sock_net(hsk), POLL, hsk->port, (__force u32)mask);
 	return mask;

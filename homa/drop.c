@@ -33,6 +33,7 @@ static enum skb_drop_reason drop_reason(enum homa_drop why)
 	case HOMA_DROP_CHECKSUM:
 		return SKB_DROP_REASON_TCP_CSUM;
 	case HOMA_DROP_NO_BUFFERS:
+	case HOMA_DROP_TOO_LARGE:
 	case HOMA_DROP_LIMIT:
 	case HOMA_DROP_PEER_LIMIT:
 	case HOMA_DROP_HOST_LIMIT:

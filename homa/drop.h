@@ -20,6 +20,7 @@
 	X(HOMA_DROP_ROLE, rx_bad_role) \
 	X(HOMA_DROP_LENGTH, rx_bad_length) \
 	X(HOMA_DROP_OFFSET, rx_bad_offset) \
+	X(HOMA_DROP_TOO_LARGE, rx_too_large) \
 	X(HOMA_DROP_STATE, rx_bad_state) \
 	X(HOMA_DROP_UNKNOWN_RPC, unknown_rpcs) \
 	X(HOMA_DROP_EXECUTED, rx_tombstones) \

@@ -129,11 +129,13 @@ static enum homa_drop data_check_segments(const struct homa_rx *rx, u32 length,
 static enum homa_drop data_check(const struct homa_rx *rx)
 {
 	const struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
+	u32 max_length = h->hints & HOMA_HINT_LARGE ? HOMA_MAX_LARGE_LENGTH :
+						      HOMA_MAX_MESSAGE_LENGTH;
 	u32 length = ntohl(h->message_length);
 	u32 size = rx->skb->len - sizeof(*h);
 	u32 offset = data_offset(h);
 
-	if (!length || length > HOMA_MAX_MESSAGE_LENGTH || !size)
+	if (!length || length > max_length || !size)
 		return HOMA_DROP_LENGTH;
 	if (data_stride(rx))
 		return data_check_segments(rx, length, data_stride(rx));
@@ -276,6 +278,7 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 		return HOMA_DROP_LENGTH;
 	if (!homa_is_client(rpc) && h->hints & HOMA_HINT_INCAST)
 		rpc->incast = true;
+	rpc->window = max(rpc->window, ntohs(h->common.window));
 	data_check_cutoffs(rx, rpc, h->cutoff_version);
 	data_start_grants(rx, rpc);
 	drop = stride ? data_add_segments(rx, rpc, stride) :
@@ -440,6 +443,8 @@ static enum homa_drop resend_unknown(struct homa_rx *rx)
  */
 static enum homa_drop unknown_known(struct homa_rx *rx, struct homa_rpc *rpc)
 {
+	u32 max_length = homa_window_bytes(ntohs(rx->h->window));
+
 	tt_event(rx->hn, UNKNOWN_RCVD, rx_trace_id(rx), rx_trace_peer(rx));
 	if (rpc->state != HOMA_OUTGOING &&
 	    (homa_is_client(rpc) || rpc->state != HOMA_INCOMING ||
@@ -448,6 +453,10 @@ static enum homa_drop unknown_known(struct homa_rx *rx, struct homa_rpc *rpc)
 	if (!homa_is_client(rpc)) {
 		homa_metric_inc(rx->hn, server_rpcs_unknown);
 		homa_rpc_end(rpc);
+		return HOMA_CONSUMED;
+	}
+	if (rpc->out.ask || rpc->out.length > max_length) {
+		homa_msgout_answered(rpc, max_length, &rx->txq);
 		return HOMA_CONSUMED;
 	}
 	if (!rpc->out.next)
@@ -716,6 +725,29 @@ static enum homa_drop rx_find_socket(struct homa_rx *rx)
 	return HOMA_CONSUMED;
 }
 
+/* A message that is longer than its socket has ever said that it takes. */
+static bool rx_too_large(const struct homa_rx *rx)
+{
+	const struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
+
+	return rx->h->type == HOMA_DATA &&
+	       ntohl(h->message_length) > HOMA_MAX_MESSAGE_LENGTH &&
+	       ntohl(h->message_length) > homa_sock_max_receive(rx->hsk);
+}
+
+/* Is there an RPC that a packet may act on? One that has ended, or whose request
+ * has not begun, is as good as none; a server that is asked whether it takes the
+ * request can only answer.
+ */
+static bool rpc_listens(const struct homa_rx *rx, const struct homa_rpc *rpc)
+{
+	if (rpc->state == HOMA_DEAD || rpc->error)
+		return false;
+	if (rpc->out.ask)
+		return rx->h->type == HOMA_RPC_UNKNOWN;
+	return rpc->out.length >= 0 || !homa_is_client(rpc);
+}
+
 /* Calls the handler of the packet's type. */
 static enum homa_drop rx_dispatch(struct homa_rx *rx)
 {
@@ -728,6 +760,8 @@ static enum homa_drop rx_dispatch(struct homa_rx *rx)
 
 	if (!(type->roles & (from_client ? FROM_CLIENT : FROM_SERVER)))
 		return HOMA_DROP_ROLE;
+	if (rx_too_large(rx))
+		return HOMA_DROP_TOO_LARGE;
 	if (rx->h->type == HOMA_DATA)
 		ack = ((struct homa_data_hdr *)rx->h)->ack;
 	homa_metric_rcvd(rx->hn, rx->h->type);
@@ -736,11 +770,8 @@ static enum homa_drop rx_dispatch(struct homa_rx *rx)
 			    rx->path.id);
 	if (rpc) {
 		spin_lock(&rpc->lock);
-		if (rpc->state == HOMA_DEAD || rpc->error ||
-		    (rpc->out.length < 0 && homa_is_client(rpc)))
-			drop = HOMA_DROP_UNKNOWN_RPC;	/* over, or not begun */
-		else
-			drop = type->known(rx, rpc);
+		drop = rpc_listens(rx, rpc) ? type->known(rx, rpc) :
+					      HOMA_DROP_UNKNOWN_RPC;
 		spin_unlock(&rpc->lock);
 		homa_rpc_put(rpc);
 		if (is_ack)

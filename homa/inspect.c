@@ -84,7 +84,8 @@ void homa_inspect_sock(struct homa_sock *hsk, struct homa_sock_info *info)
 
 	memset(info, 0, sizeof(*info));
 	inspect_rpcs(hsk, info);
-	info->tx_mem = max(atomic_read(&hsk->tx_mem), 0);
+	info->tx_mem = clamp_t(long, atomic_long_read(&hsk->tx_mem), 0,
+			       INT_MAX);
 	info->rx_mem = max(atomic_long_read(&hsk->rx_mem), 0L);
 	info->sndbuf = READ_ONCE(hsk->inet.sk.sk_sndbuf);
 	if (READ_ONCE(hsk->is_server))

@@ -200,7 +200,8 @@ int homa_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	case SIOCINQ:
 		return put_user(homa_sock_inq(hsk), (int __user *)arg);
 	case SIOCOUTQ:
-		return put_user(atomic_read(&hsk->tx_mem), (int __user *)arg);
+		return put_user(clamp_t(long, atomic_long_read(&hsk->tx_mem),
+					0, INT_MAX), (int __user *)arg);
 	default:
 		/* Ours, but unknown; others' may be known further up. */
 		if (_IOC_TYPE(cmd) == _IOC_TYPE(HOMAIOCINFO))

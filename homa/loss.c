@@ -36,7 +36,7 @@ static u64 gap_due(const struct homa_rpc *rpc, const struct homa_gap *gap)
 {
 	u64 reorder = NSEC_PER_USEC *
 		      (u64)READ_ONCE(rpc->hn->sysctl.reorder_usecs);
-	u16 later = rpc->in.later - gap->seen;
+	u32 later = rpc->in.later - gap->seen;
 
 	if (gap->asked >= LOSS_TRIES)
 		return U64_MAX;

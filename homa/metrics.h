@@ -174,6 +174,7 @@ struct homa_net;
 	M(rx_bad_role, "Packets dropped: not for a client or server") \
 	M(rx_bad_length, "DATA dropped: impossible message length") \
 	M(rx_bad_offset, "Packets dropped: impossible offset") \
+	M(rx_too_large, "DATA dropped: message longer than its socket takes") \
 	M(rx_bad_state, "Packets dropped: make no sense in the RPC's state") \
 	M(rx_tombstones, "Packets dropped: request was executed before") \
 	M(rx_limits, "DATA dropped: too many RPCs, peers, gaps or bytes") \
@@ -190,6 +191,8 @@ struct homa_net;
 	M(tombstone_evictions, "Executed requests forgotten early: too many") \
 	M(grant_stalls, "Messages set aside: grants were not used") \
 	M(rpc_restarts, "Requests sent again because of RPC_UNKNOWN") \
+	M(large_questions, "Servers asked whether they take a large request") \
+	M(large_refusals, "Large requests that the server does not take") \
 	M(incast_requests, "Requests for a response with few unscheduled bytes") \
 	M(incast_responses, "Responses with fewer unscheduled bytes therefore") \
 	M(cutoff_changes, "Unscheduled cutoffs that were computed anew") \

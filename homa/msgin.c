@@ -38,10 +38,26 @@ void homa_msgin_init(struct homa_msgin *in)
 {
 	memset(in, 0, sizeof(*in));
 	in->length = -1;
+	in->bpages = in->few_bpages;
 	INIT_LIST_HEAD(&in->gaps);
 	__skb_queue_head_init(&in->queue);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_init);
+
+/* Makes room for the offsets of a long message. */
+static bool msgin_alloc_bpages(struct homa_msgin *in)
+{
+	u32 n = DIV_ROUND_UP(in->length, HOMA_BPAGE_SIZE);
+	u32 *bpages;
+
+	if (n <= HOMA_MAX_BPAGES || in->bpages != in->few_bpages)
+		return true;
+	bpages = kmalloc_array(n, sizeof(*bpages), GFP_ATOMIC | __GFP_NOWARN);
+	if (!bpages)
+		return false;
+	in->bpages = bpages;
+	return true;
+}
 
 static bool msgin_reserve(struct homa_rpc *rpc)
 {
@@ -50,7 +66,7 @@ static bool msgin_reserve(struct homa_rpc *rpc)
 	struct homa_msgin *in = &rpc->in;
 	int n = -ENOSPC;
 
-	if (rb)
+	if (rb && msgin_alloc_bpages(in))
 		n = homa_rcvbuf_reserve(rb, rpc->hn, in->length, in->bpages);
 	if (n < 0) {
 		tt_event(rpc->hn, BUFFER_FAILED, homa_trace_id(rpc),
@@ -111,7 +127,7 @@ static void msgin_count_start(struct homa_rpc *rpc, u32 length)
 /**
  * homa_msgin_start() - the first packet of a message has arrived
  * @rpc: RPC without an incoming message
- * @length: bytes in the message, 1 to HOMA_MAX_MESSAGE_LENGTH
+ * @length: bytes in the message, at least 1; what the socket takes
  * @incoming: bytes that will come without grants
  *
  * Context: rpc->lock held.
@@ -260,8 +276,12 @@ static void msgin_count_data(struct homa_rpc *rpc, u32 fresh)
 /* May packets of a message occupy this much more memory? */
 static enum homa_drop msgin_charge(struct homa_rpc *rpc, u32 truesize)
 {
-	if (rpc->in.truesize + truesize >
-	    MSGIN_TRUESIZE_BASE + MSGIN_TRUESIZE_FACTOR * rpc->in.length)
+	u32 limit = MSGIN_TRUESIZE_BASE +
+		    MSGIN_TRUESIZE_FACTOR * (u32)rpc->in.length;
+
+	BUILD_BUG_ON(MSGIN_TRUESIZE_BASE +
+		     (u64)MSGIN_TRUESIZE_FACTOR * HOMA_MAX_LARGE_LENGTH > INT_MAX);
+	if (rpc->in.truesize + truesize > limit)
 		return HOMA_DROP_LIMIT;
 	return homa_rxmem_charge(rpc->hsk, truesize);
 }
@@ -446,6 +466,7 @@ int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue)
 		err = msgin_copy_skb(rpc, skb);
 		if (err)
 			break;
+		cond_resched();
 	}
 	tt_event(rpc->hn, COPY_OUT_DONE, 0, rpc->in.length,
 		 homa_trace_id(rpc));
@@ -453,6 +474,7 @@ int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue)
 	while ((skb = __skb_dequeue(queue))) {
 		homa_rxmem_uncharge(rpc->hsk, skb->truesize);
 		consume_skb(skb);
+		cond_resched();
 	}
 	tt_event(rpc->hn, SKBS_FREED, count, homa_trace_id(rpc));
 	return err;
@@ -530,9 +552,14 @@ void homa_msgin_free(struct homa_rpc *rpc)
 	skb_queue_walk(&in->queue, skb)
 		homa_rxmem_uncharge(rpc->hsk, skb->truesize);
 	__skb_queue_purge(&in->queue);
+	if (in->num_bpages)
+		homa_rcvbuf_release(rpc->hsk->rcvbuf, in->bpages,
+				    in->num_bpages);
+	if (in->bpages != in->few_bpages)
+		kfree(in->bpages);
+	in->bpages = in->few_bpages;
 	if (!in->num_bpages)
 		return;
-	homa_rcvbuf_release(rpc->hsk->rcvbuf, in->bpages, in->num_bpages);
 	in->num_bpages = 0;
 	homa_msgin_serve_waiters(rpc->hsk);
 }

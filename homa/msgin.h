@@ -28,7 +28,7 @@ struct homa_gap {
 	struct list_head links;
 	u32 start;
 	u32 end;
-	u16 seen;
+	u32 seen;
 	u8 asked;
 	u64 since;
 };
@@ -69,6 +69,7 @@ static inline struct homa_rx_cb *homa_rx_cb(struct sk_buff *skb)
  * @has_bpages: space has been reserved
  * @num_bpages: entries in @bpages
  * @bpages: offsets in the receive region
+ * @few_bpages: where @bpages is unless there are more
  */
 struct homa_msgin {
 	int length;
@@ -81,14 +82,15 @@ struct homa_msgin {
 	u8 next_level;
 	u32 level_end;
 	u32 next_end;
-	u16 later;
 	u16 num_gaps;
+	u32 later;
 	struct list_head gaps;
 	struct sk_buff_head queue;
 	u32 truesize;
 	bool has_bpages;
-	u8 num_bpages;
-	u32 bpages[HOMA_MAX_BPAGES];
+	u16 num_bpages;
+	u32 *bpages;
+	u32 few_bpages[HOMA_MAX_BPAGES];
 };
 
 void homa_msgin_stop_waiting(struct homa_rpc *rpc);

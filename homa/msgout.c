@@ -10,6 +10,10 @@
  * owns what it is given and nothing is ever sent twice from one sk_buff; the
  * size of packets follows the route's MTU at the time when they are made.
  *
+ * A request that not every server takes is preceded by a question: a RESEND for
+ * all of it, which a server that does not know the RPC answers with RPC_UNKNOWN.
+ * That says what the server takes (protocol.md, section 15).
+ *
  * homa_msgout_pump() is the only place that makes data packets. What has to
  * be sent again goes first. It stops when the device has enough; the pacer
  * calls it again then.
@@ -77,7 +81,7 @@ int homa_msgout_fill(struct homa_msgout *out, struct homa_sock *hsk,
 
 	out->charged = length + max_pieces * sizeof(*out->pieces) +
 		       sizeof(struct homa_rpc);
-	atomic_add(out->charged, &hsk->tx_mem);
+	atomic_long_add(out->charged, &hsk->tx_mem);
 	out->pieces = kvmalloc_array(max_pieces, sizeof(*out->pieces),
 				     GFP_KERNEL_ACCOUNT);
 	if (!out->pieces)
@@ -94,6 +98,7 @@ int homa_msgout_fill(struct homa_msgout *out, struct homa_sock *hsk,
 			return -EFAULT;
 		msgout_add_piece(out, pf, n);
 		done += n;
+		cond_resched();
 	}
 	homa_metric_add(homa_sock_net(hsk), sent_msg_bytes, length);
 	return 0;
@@ -151,10 +156,53 @@ static u32 msgout_unsched(struct homa_rpc *rpc)
 	return limit;
 }
 
+/* Asks the server whether it takes the request. Without an answer the timer asks
+ * again, in the same way.
+ */
+static void msgout_ask(struct homa_rpc *rpc, struct sk_buff_head *txq)
+{
+	rpc->out.granted = 0;
+	homa_metric_inc(rpc->hn, large_questions);
+	homa_output_resend(rpc, 0, HOMA_RESEND_ALL, homa_prio_highest(rpc->hn),
+			   txq);
+	homa_timer_sent(rpc);
+}
+
+/**
+ * homa_msgout_answered() - a server says which requests it takes
+ * @rpc: client RPC whose server was asked
+ * @max_length: bytes in the longest of them
+ * @txq: packets to be sent are appended here
+ *
+ * Context: rpc->lock held.
+ */
+void homa_msgout_answered(struct homa_rpc *rpc, u32 max_length,
+			  struct sk_buff_head *txq)
+{
+	struct homa_msgout *out = &rpc->out;
+
+	lockdep_assert_held(&rpc->lock);
+	if (out->length <= max_length) {
+		out->ask = HOMA_ASK_NONE;
+		out->granted = out->unsched;
+		homa_timer_heard(rpc);
+		homa_msgout_pump(rpc, false, txq);
+	} else {
+		homa_metric_inc(rpc->hn, large_refusals);
+		if (out->ask == HOMA_ASK_SYNC) {
+			out->ask = HOMA_ASK_REFUSED;
+			homa_timer_cancel(rpc);
+		} else if (out->ask != HOMA_ASK_REFUSED) {
+			homa_rpc_fail(rpc, -EMSGSIZE);
+		}
+	}
+	wake_up_all(&rpc->waiters);
+}
+
 /**
  * homa_msgout_start() - give an RPC its outgoing message and begin to send it
  * @rpc: RPC without one
- * @filled: from homa_msgout_fill(); empty afterwards
+ * @filled: from homa_msgout_fill(), with @ask set; empty afterwards
  * @txq: packets to be sent are appended here
  *
  * Context: rpc->lock held.
@@ -179,17 +227,18 @@ void homa_msgout_start(struct homa_rpc *rpc, struct homa_msgout *filled,
 		homa_metric_add(rpc->hn, server_response_bytes_started,
 				out->length);
 	}
-	homa_msgout_pump(rpc, false, txq);
+	if (out->ask)
+		msgout_ask(rpc, txq);
+	else
+		homa_msgout_pump(rpc, false, txq);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgout_start);
 
 /* Finds the piece that holds a byte, beginning where the last packet ended. */
 static void msgout_seek(struct homa_msgout *out, u32 offset)
 {
-	if (offset < out->piece_start) {
-		out->piece = 0;
-		out->piece_start = 0;
-	}
+	while (offset < out->piece_start)
+		out->piece_start -= out->pieces[--out->piece].bv_len;
 	while (out->piece < out->num_pieces &&
 	       offset - out->piece_start >= out->pieces[out->piece].bv_len)
 		out->piece_start += out->pieces[out->piece++].bv_len;

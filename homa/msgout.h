@@ -26,6 +26,20 @@ struct homa_range {
 #define HOMA_MAX_RESENDS 16
 
 /**
+ * enum homa_ask - a request of more than HOMA_MAX_MESSAGE_LENGTH bytes and its server
+ * @HOMA_ASK_NONE: the server takes it, or the message is shorter
+ * @HOMA_ASK_ASYNC: the server is being asked; the RPC fails if it does not
+ * @HOMA_ASK_SYNC: the server is being asked; sendmsg(2) waits for the answer
+ * @HOMA_ASK_REFUSED: it does not, as sendmsg(2) will see
+ */
+enum homa_ask {
+	HOMA_ASK_NONE,
+	HOMA_ASK_ASYNC,
+	HOMA_ASK_SYNC,
+	HOMA_ASK_REFUSED,
+};
+
+/**
  * struct homa_msgout - an outgoing message
  * @length: bytes in the message, or -1: there is none yet
  * @unsched: bytes sent without grants; no packet crosses this offset
@@ -43,6 +57,7 @@ struct homa_range {
  * @num_pieces: entries in @pieces
  * @piece: index in @pieces of what comes after the last packet
  * @piece_start: offset of that piece in the message
+ * @ask: enum homa_ask; nothing is sent until it is HOMA_ASK_NONE
  * @pieces: where the data is, in order; a page reference each
  *
  * The data stays until the RPC is freed. Packets share its pages.
@@ -63,6 +78,7 @@ struct homa_msgout {
 	u16 num_pieces;
 	u16 piece;
 	u32 piece_start;
+	u8 ask;
 	struct bio_vec *pieces;
 };
 
@@ -71,6 +87,8 @@ int homa_msgout_fill(struct homa_msgout *out, struct homa_sock *hsk,
 		     struct iov_iter *iter, u32 length);
 void homa_msgout_start(struct homa_rpc *rpc, struct homa_msgout *filled,
 		       struct sk_buff_head *txq);
+void homa_msgout_answered(struct homa_rpc *rpc, u32 max_length,
+			  struct sk_buff_head *txq);
 void homa_msgout_free(struct homa_msgout *out, struct homa_sock *hsk);
 
 void homa_msgout_pump(struct homa_rpc *rpc, bool paced,

@@ -25,6 +25,7 @@
 #include "output.h"
 #include "pacer.h"
 #include "prio.h"
+#include "rxmem.h"
 #include "trace.h"
 
 /**
@@ -268,12 +269,15 @@ static void tx_charge(struct homa_sock *hsk, struct sk_buff *skb,
 	homa_pacer_charge(dev, skb_shinfo(skb)->tskey);
 }
 
+/* ip6_xmit() wants room for a jumbo payload option, or makes the packet anew. */
+#define TX_IPV6_SPARE 8
+
 static struct sk_buff *tx_alloc(struct homa_sock *hsk, struct dst_entry *dst,
 				u32 length)
 {
 	struct homa_net *hn = homa_sock_net(hsk);
 	u32 headroom = LL_RESERVED_SPACE(dst->dev) + sizeof(struct ipv6hdr) +
-		       dst->header_len;
+		       TX_IPV6_SPARE + dst->header_len;
 	struct sk_buff *skb;
 
 	skb = alloc_skb(headroom + length + dst->trailer_len,
@@ -320,6 +324,7 @@ static void tx_queue(struct homa_sock *hsk, struct sk_buff *skb,
 	h->dport = path->dport;
 	h->flags = HOMA_TCP_FLAGS;
 	h->urgent = htons(HOMA_TCP_URGENT);
+	h->window = htons(homa_rxmem_window(hsk));
 	h->sender_id = cpu_to_be64(path->id);
 	tx_checksum(skb, path);
 
@@ -352,6 +357,8 @@ static void data_header(struct homa_rpc *rpc, struct sk_buff *skb, u32 start,
 	h->retransmit = retransmit;
 	if (rpc->incast && homa_is_client(rpc))
 		h->hints = HOMA_HINT_INCAST;
+	if (rpc->out.length > HOMA_MAX_MESSAGE_LENGTH)
+		h->hints |= HOMA_HINT_LARGE;
 	h->offset = htonl(start);
 }
 

@@ -91,7 +91,7 @@ static int prio_bucket_max(int bucket)
 /**
  * homa_prio_observe() - a message has arrived
  * @hn: host
- * @length: bytes in the message, 1 to HOMA_MAX_MESSAGE_LENGTH
+ * @length: bytes in the message, at least 1; for cutoffs all large ones are alike
  * @unsched: how many of them came without grants
  *
  * Context: bottom halves off.
@@ -102,6 +102,7 @@ void homa_prio_observe(struct homa_net *hn, u32 length, u32 unsched)
 
 	this_cpu_inc(p->counts->messages);
 	this_cpu_add(p->counts->scheduled, (u64)length - unsched);
+	length = min_t(u32, length, HOMA_MAX_MESSAGE_LENGTH);
 	this_cpu_add(p->counts->unsched[prio_bucket(length)], (u64)unsched);
 	if (time_before(jiffies, READ_ONCE(p->next)) ||
 	    !READ_ONCE(hn->sysctl.auto_cutoffs))
@@ -417,11 +418,14 @@ u8 homa_prio_clamp(const struct homa_net *hn, u8 prio)
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_prio_clamp);
 
-/* The highest level whose cutoff a message does not exceed. */
+/* The highest level whose cutoff a message does not exceed; large messages are like
+ * the longest that every host knows, which is what cutoffs are made for.
+ */
 static u8 prio_of_length(const int *cutoffs, u32 length, int highest)
 {
 	int i;
 
+	length = min_t(u32, length, HOMA_MAX_MESSAGE_LENGTH);
 	for (i = highest; i > 0; i--)
 		if (READ_ONCE(cutoffs[i]) >= length)
 			break;

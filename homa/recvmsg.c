@@ -15,10 +15,52 @@
 #include "timer.h"
 #include "waiter.h"
 
-/* The application gives bpages back that it needs no more. */
-static int recv_take_bpages(struct homa_sock *hsk,
-			    struct homa_recvmsg_args *args)
+/**
+ * struct homa_recv - one call
+ * @hsk: socket
+ * @msg: its arguments
+ * @args: the same, as far as struct homa_recvmsg_args goes
+ * @room: entries in the application's array of bpages, which may be longer
+ */
+struct homa_recv {
+	struct homa_sock *hsk;
+	struct msghdr *msg;
+	struct homa_recvmsg_args args;
+	u32 room;
+};
+
+/* The application's array of bpages, from an entry on. */
+static void __user *recv_offsets(const struct homa_recv *recv, u32 index)
 {
+	return recv->msg->msg_control_user + HOMA_RECVMSG_ARGS_SIZE(index);
+}
+
+/* The application gives back what @recv->args has no room for. */
+static int recv_take_more(struct homa_recv *recv, struct homa_rcvbuf *rb,
+			  u32 count)
+{
+	u32 offsets[HOMA_MAX_BPAGES];
+	u32 i, n;
+	int err;
+
+	for (i = HOMA_MAX_BPAGES; i < count; i += n) {
+		n = min_t(u32, count - i, HOMA_MAX_BPAGES);
+		if (copy_from_user(offsets, recv_offsets(recv, i),
+				   n * sizeof(*offsets)))
+			return -EFAULT;
+		err = homa_rcvbuf_give_back(rb, offsets, n);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The application gives bpages back that it needs no more. */
+static int recv_take_bpages(struct homa_recv *recv)
+{
+	struct homa_recvmsg_args *args = &recv->args;
+	struct homa_sock *hsk = recv->hsk;
+
 	/* Pairs with the release when the region is set. */
 	struct homa_rcvbuf *rb = smp_load_acquire(&hsk->rcvbuf);
 	u32 count = args->num_bpages;
@@ -32,23 +74,29 @@ static int recv_take_bpages(struct homa_sock *hsk,
 				       "region was set by somebody else");
 	if (!count)
 		return 0;
-	err = homa_rcvbuf_give_back(rb, args->bpage_offsets, count);
+	err = homa_rcvbuf_give_back(rb, args->bpage_offsets,
+				    min_t(u32, count, HOMA_MAX_BPAGES));
+	if (!err)
+		err = recv_take_more(recv, rb, count);
 	homa_msgin_serve_waiters(hsk);
-	if (err)
+	if (err == -EFAULT)
+		homa_sock_error(hsk, err, "cannot read bpage_offsets");
+	else if (err)
 		homa_sock_error(hsk, err, "bpage is not the application's");
 	return err;
 }
 
 /* Checks the arguments; takes bpages back if they are good. */
-static int recv_check_args(struct homa_sock *hsk,
-			   struct homa_recvmsg_args *args)
+static int recv_check_args(struct homa_recv *recv)
 {
-	args->completion_cookie = 0;
-	if (args->num_bpages > HOMA_MAX_BPAGES)
-		return homa_sock_error(hsk, -EINVAL, "num_bpages is too large");
-	if (args->reserved)
-		return homa_sock_error(hsk, -EINVAL, "reserved is not 0");
-	return recv_take_bpages(hsk, args);
+	recv->args.completion_cookie = 0;
+	if (recv->args.num_bpages > recv->room)
+		return homa_sock_error(recv->hsk, -EINVAL,
+				       "num_bpages is too large");
+	if (recv->args.reserved)
+		return homa_sock_error(recv->hsk, -EINVAL,
+				       "reserved is not 0");
+	return recv_take_bpages(recv);
 }
 
 static struct homa_rpc *recv_wait(struct homa_sock *hsk,
@@ -72,8 +120,13 @@ static struct homa_rpc *recv_wait(struct homa_sock *hsk,
  */
 #define RECV_AGAIN 1
 
-/* Copies the message to the region. 0, an errno, or RECV_AGAIN. */
-static int recv_copy(struct homa_rpc *rpc)
+/* The message is there, but there is no room for all its bpages in the arguments:
+ * it stays for somebody who has more.
+ */
+#define RECV_NO_ROOM 2
+
+/* Copies the message to the region. 0, an errno, RECV_AGAIN or RECV_NO_ROOM. */
+static int recv_copy(struct homa_rpc *rpc, u32 room)
 {
 	struct sk_buff_head queue;
 	int err;
@@ -82,11 +135,11 @@ static int recv_copy(struct homa_rpc *rpc)
 	spin_lock_bh(&rpc->lock);
 	if (rpc->error)
 		err = rpc->error;
-	else if (rpc->state == HOMA_INCOMING && homa_msgin_complete(&rpc->in) &&
-		 !skb_queue_empty(&rpc->in.queue))
-		err = 0;
-	else
+	else if (rpc->state != HOMA_INCOMING || !homa_msgin_complete(&rpc->in) ||
+		 skb_queue_empty(&rpc->in.queue))
 		err = RECV_AGAIN;
+	else
+		err = rpc->in.num_bpages > room ? RECV_NO_ROOM : 0;
 	if (!err)
 		skb_queue_splice_init(&rpc->in.queue, &queue);
 	spin_unlock_bh(&rpc->lock);
@@ -114,6 +167,20 @@ static void recv_ack(struct homa_rpc *rpc, struct sk_buff_head *txq)
 	homa_output_ack(rpc->hsk, &path, rpc->peer, txq);
 }
 
+/* A message stays where it is, but for shared ones that the first call which has
+ * room for them shall get.
+ */
+static int recv_leave(struct homa_rpc *rpc, struct homa_recvmsg_args *args)
+{
+	args->id = 0;
+	args->completion_cookie = 0;
+	args->num_bpages = rpc->in.num_bpages;
+	if (!rpc->private)
+		homa_rpc_ready_again(rpc);
+	return homa_sock_error(rpc->hsk, -EMSGSIZE,
+			       "msg_controllen is too small for the message");
+}
+
 /* The RPC goes on, or ends. @err is the result of recv_copy(). */
 static int recv_finish(struct homa_rpc *rpc, struct homa_recvmsg_args *args,
 		       int err)
@@ -127,11 +194,14 @@ static int recv_finish(struct homa_rpc *rpc, struct homa_recvmsg_args *args,
 	rpc->waiting = false;
 	if (rpc->state == HOMA_DEAD || err == RECV_AGAIN) {
 		err = RECV_AGAIN;
+	} else if (err == RECV_NO_ROOM) {
+		err = recv_leave(rpc, args);
 	} else if (err) {
 		homa_rpc_end(rpc);
 	} else {
 		args->num_bpages = in->num_bpages;
-		memcpy(args->bpage_offsets, in->bpages, sizeof(in->bpages));
+		memcpy(args->bpage_offsets, in->bpages,
+		       sizeof(args->bpage_offsets));
 		homa_rcvbuf_deliver(rpc->hsk->rcvbuf, in->bpages,
 				    in->num_bpages);
 		in->num_bpages = 0;
@@ -151,45 +221,73 @@ static int recv_finish(struct homa_rpc *rpc, struct homa_recvmsg_args *args,
 /* Receives one message, if that one is still there: its length, a negative
  * errno, or 0.
  */
-static int recv_rpc(struct homa_sock *hsk, struct homa_rpc *rpc,
-		    struct msghdr *msg, struct homa_recvmsg_args *args)
+static int recv_rpc(struct homa_recv *recv, struct homa_rpc *rpc)
 {
+	struct homa_recvmsg_args *args = &recv->args;
+	struct homa_sock *hsk = recv->hsk;
+	struct msghdr *msg = recv->msg;
+	u32 count;
 	int err;
 
 	args->id = rpc->key.id;
 	args->completion_cookie = rpc->cookie;
-	err = recv_finish(rpc, args, recv_copy(rpc));
+	err = recv_finish(rpc, args, recv_copy(rpc, recv->room));
 	if (err == RECV_AGAIN)
 		return 0;
+	if (err && !args->id)
+		return err;
 	if (err) {
 		/* On errors net/socket.c does not copy msg_name out. */
 		homa_addr_fill(rpc, &args->peer);
 		return homa_sock_error(hsk, err, err == -EFAULT ?
 				       "region is not writable" : "RPC failed");
 	}
+	count = args->num_bpages;
+	if (count > HOMA_MAX_BPAGES &&
+	    copy_to_user(recv_offsets(recv, HOMA_MAX_BPAGES),
+			 rpc->in.bpages + HOMA_MAX_BPAGES,
+			 (count - HOMA_MAX_BPAGES) * sizeof(*rpc->in.bpages)))
+		return homa_sock_error(hsk, -EFAULT,
+				       "cannot write bpage_offsets");
 	if (msg->msg_name)
 		msg->msg_namelen = homa_addr_fill(rpc, msg->msg_name);
 	return rpc->in.length;
 }
 
 /* Receives some message: its length, or a negative errno. */
-static int recv_message(struct homa_sock *hsk, struct msghdr *msg,
-			struct homa_recvmsg_args *args, bool nonblocking)
+static int recv_message(struct homa_recv *recv, bool nonblocking)
 {
 	struct homa_rpc *rpc;
-	u64 id = args->id;
+	u64 id = recv->args.id;
 	int result;
 
 	do {
-		args->id = id;
-		args->completion_cookie = 0;
-		rpc = recv_wait(hsk, args, nonblocking);
+		recv->args.id = id;
+		recv->args.completion_cookie = 0;
+		rpc = recv_wait(recv->hsk, &recv->args, nonblocking);
 		if (IS_ERR(rpc))
 			return PTR_ERR(rpc);
-		result = recv_rpc(hsk, rpc, msg, args);
+		result = recv_rpc(recv, rpc);
 		homa_rpc_put(rpc);
 	} while (!result);
 	return result;
+}
+
+/* How many bpages the arguments have room for; 0: they have an impossible size. Only
+ * who has asked for large messages may come with more than the ordinary number.
+ */
+static u32 recv_room(const struct homa_sock *hsk, const struct msghdr *msg)
+{
+	size_t size = msg->msg_controllen;
+
+	if (size == sizeof(struct homa_recvmsg_args))
+		return HOMA_MAX_BPAGES;
+	if (!READ_ONCE(hsk->max_bpages) ||
+	    size < sizeof(struct homa_recvmsg_args) ||
+	    size > sizeof(struct homa_recvmsg_large_args) ||
+	    size % sizeof(u32))
+		return 0;
+	return (size - HOMA_RECVMSG_ARGS_SIZE(0)) / sizeof(u32);
 }
 
 /**
@@ -208,29 +306,33 @@ int homa_recvmsg(struct socket *sock, struct msghdr *msg, size_t length,
 {
 	struct homa_sock *hsk = homa_sk(sock->sk);
 	struct homa_net *hn = homa_sock_net(hsk);
-	struct homa_recvmsg_args args;
+	struct homa_recv recv = {
+		.hsk = hsk,
+		.msg = msg,
+		.room = recv_room(hsk, msg),
+	};
+	struct homa_recvmsg_args *args = &recv.args;
 	u64 start = homa_now();
 	int result;
 
 	if (flags & MSG_ERRQUEUE)
 		return homa_recv_error(sock->sk, msg, length);
-	if (!msg->msg_control || msg->msg_controllen != sizeof(args) ||
-	    !msg->msg_control_is_user)
+	if (!msg->msg_control || !recv.room || !msg->msg_control_is_user)
 		return homa_sock_error(hsk, -EINVAL,
 				       "wrong msg_control or msg_controllen");
-	if (copy_from_user(&args, msg->msg_control_user, sizeof(args)))
+	if (copy_from_user(args, msg->msg_control_user, sizeof(*args)))
 		return homa_sock_error(hsk, -EFAULT,
 				       "cannot read homa_recvmsg_args");
 	tt_event(hn, RECVMSG_START, hsk->port, task_pid_nr(current));
 	homa_metric_inc(hn, recv_calls);
-	result = recv_check_args(hsk, &args);
+	result = recv_check_args(&recv);
 	if (!result)
-		result = recv_message(hsk, msg, &args, flags & MSG_DONTWAIT);
-	if (copy_to_user(msg->msg_control_user, &args, sizeof(args)))
+		result = recv_message(&recv, flags & MSG_DONTWAIT);
+	if (copy_to_user(msg->msg_control_user, args, sizeof(*args)))
 		result = homa_sock_error(hsk, -EFAULT,
 					 "cannot write homa_recvmsg_args");
 	homa_metric_add(hn, recv_cycles, homa_now() - start);
-	tt_event(hn, RECVMSG_DONE, min(result, 0), (u32)args.id & ~1u,
+	tt_event(hn, RECVMSG_DONE, min(result, 0), (u32)args->id & ~1u,
 		 max(result, 0));
 	return result;
 }

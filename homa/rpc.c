@@ -464,6 +464,7 @@ void homa_rpc_fail(struct homa_rpc *rpc, int error)
 	tt_event(rpc->hn, RPC_ABORT, homa_trace_id(rpc), homa_trace_peer(rpc),
 		 error);
 	rpc->error = error;
+	wake_up_all(&rpc->waiters);
 	homa_rpc_answered(rpc);
 	homa_timer_cancel(rpc);
 	homa_grant_remove(rpc);
@@ -532,6 +533,25 @@ void homa_rpc_ready(struct homa_rpc *rpc)
 	sk->sk_data_ready(sk);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_ready);
+
+/**
+ * homa_rpc_ready_again() - put back what a thread took and could not use
+ * @rpc: shared RPC that was ready; it is the first again
+ *
+ * Context: rpc->lock held.
+ */
+void homa_rpc_ready_again(struct homa_rpc *rpc)
+{
+	struct homa_sock *hsk = rpc->hsk;
+	struct sock *sk = homa_sock_sk(hsk);
+
+	lockdep_assert_held(&rpc->lock);
+	spin_lock(&hsk->lock);
+	if (list_empty(&rpc->ready_links))
+		list_add(&rpc->ready_links, &hsk->ready);
+	spin_unlock(&hsk->lock);
+	sk->sk_data_ready(sk);
+}
 
 static void rpc_log(struct homa_rpc *rpc, void *arg)
 {

@@ -80,6 +80,7 @@ struct homa_rpc_key {
  * @incast: client: the response shall have few unscheduled bytes; server: the
  *	client wants that
  * @unanswered: counted in homa_net.unanswered
+ * @window: server: homa_common_hdr.window of the client's socket
  * @out: outgoing message
  * @in: incoming message
  * @timer: acts if nothing happens, see timer.c
@@ -133,6 +134,7 @@ struct homa_rpc {
 	struct homa_dev *dev;
 	bool incast;
 	bool unanswered;
+	u16 window;
 	struct homa_msgout out;
 	struct homa_msgin in;
 	struct timer_list timer;
@@ -197,6 +199,7 @@ void homa_rpc_end(struct homa_rpc *rpc);
 void homa_rpc_fail(struct homa_rpc *rpc, int error);
 void homa_rpc_abort(struct homa_rpc *rpc, int error);
 void homa_rpc_ready(struct homa_rpc *rpc);
+void homa_rpc_ready_again(struct homa_rpc *rpc);
 bool homa_rpc_is_ready(const struct homa_rpc *rpc);
 void homa_rpc_log_all(struct homa_net *hn);
 void homa_rpc_trace_all(struct homa_net *hn);

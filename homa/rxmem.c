@@ -27,6 +27,10 @@
 /* Memory of a socket, as a multiple of its region: tiny packets in large buffers. */
 #define RX_REGION_FACTOR 8
 
+/* Data, of so much memory in packets: an MTU of 1500 over virtual devices. */
+#define RX_PACKET_COST 3
+#define RX_PACKET_DATA 2
+
 /* What the generic accounting of struct proto wants; pages. */
 atomic_long_t homa_rxmem_allocated;
 long homa_rxmem_limits[3];
@@ -136,4 +140,28 @@ void homa_rxmem_uncharge(struct homa_sock *hsk, u32 bytes)
 
 	if (pool && (wanted <= 0 || pool - wanted > RX_SPARE))
 		rxmem_shrink(hsk, max(wanted, 0L));
+}
+
+/**
+ * homa_rxmem_window() - the longest message that a socket can take now
+ * @hsk: socket
+ *
+ * What peers are told. A message that host or machine have no memory for would never
+ * be complete; so they are asked here, although each message may find that others
+ * have the memory at the moment.
+ *
+ * Context: any.
+ * Return: as homa_common_hdr.window has it, in host byte order
+ */
+u32 homa_rxmem_window(struct homa_sock *hsk)
+{
+	u64 host = (u64)READ_ONCE(homa_sock_net(hsk)->sysctl.max_rx_kbytes) << 10;
+	u64 machine = (u64)homa_rxmem_limits[2] << PAGE_SHIFT;
+	u64 memory = min(host, machine) / RX_PACKET_COST * RX_PACKET_DATA;
+	u32 length;
+
+	if (!READ_ONCE(hsk->max_bpages))
+		return 0;
+	length = min_t(u64, homa_sock_max_receive(hsk), memory);
+	return length > HOMA_MAX_MESSAGE_LENGTH ? length >> HOMA_BPAGE_SHIFT : 0;
 }

@@ -13,5 +13,6 @@ DECLARE_PER_CPU(int, homa_rxmem_reserve);
 void homa_rxmem_setup(void);
 enum homa_drop homa_rxmem_charge(struct homa_sock *hsk, u32 bytes);
 void homa_rxmem_uncharge(struct homa_sock *hsk, u32 bytes);
+u32 homa_rxmem_window(struct homa_sock *hsk);
 
 #endif /* _HOMA_RXMEM_H */

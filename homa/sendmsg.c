@@ -31,6 +31,30 @@ static int send_get_args(struct homa_sock *hsk, struct msghdr *msg,
 	return 0;
 }
 
+/* What the application and the socket's settings allow; a client may take less. A
+ * program that knows nothing of large messages gets EINVAL.
+ */
+static int send_check_length(struct homa_sock *hsk, const struct homa_rpc *rpc,
+			     size_t length)
+{
+	u32 max_length = homa_sock_max_send(hsk);
+
+	if (!length)
+		return homa_sock_error(hsk, -EINVAL, "message is empty");
+	if (length <= HOMA_MAX_MESSAGE_LENGTH)
+		return 0;
+	if (max_length <= HOMA_MAX_MESSAGE_LENGTH)
+		return homa_sock_error(hsk, -EINVAL, "message is too long");
+	if (length > max_length)
+		return homa_sock_error(hsk, -EMSGSIZE,
+				       "message exceeds SO_HOMA_MAX_MESSAGE");
+	if (!homa_is_client(rpc) &&
+	    length > homa_window_bytes(rpc->window))
+		return homa_sock_error(hsk, -EMSGSIZE,
+				       "client does not take so long a message");
+	return 0;
+}
+
 /* Copies the message in; @out must be freed in any case. @max_data is what a
  * packet can hold on the current route.
  */
@@ -38,12 +62,10 @@ static int send_fill(struct homa_sock *hsk, struct homa_rpc *rpc, u32 max_data,
 		     struct msghdr *msg, struct homa_msgout *out)
 {
 	size_t length = msg_data_left(msg);
-	int err;
+	int err = send_check_length(hsk, rpc, length);
 
-	if (!length)
-		return homa_sock_error(hsk, -EINVAL, "message is empty");
-	if (length > HOMA_MAX_MESSAGE_LENGTH)
-		return homa_sock_error(hsk, -EINVAL, "message is too long");
+	if (err)
+		return err;
 	if (!max_data)
 		return homa_sock_error(hsk, -EINVAL,
 				       "MTU of the route is too small");
@@ -58,14 +80,60 @@ static int send_fill(struct homa_sock *hsk, struct homa_rpc *rpc, u32 max_data,
 	return 0;
 }
 
+/* Is there no answer yet? Under no lock. */
+static bool ask_pending(struct homa_rpc *rpc)
+{
+	bool pending;
+
+	spin_lock_bh(&rpc->lock);
+	pending = rpc->out.ask == HOMA_ASK_SYNC && !rpc->error &&
+		  rpc->state != HOMA_DEAD;
+	spin_unlock_bh(&rpc->lock);
+	return pending;
+}
+
+/* Waits until the server has said whether it takes a large request. If not, or
+ * if there is no time to wait, the RPC ends before anything of it was sent.
+ */
+static int request_wait(struct homa_sock *hsk, struct homa_rpc *rpc, long left)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int err;
+
+	add_wait_queue(&rpc->waiters, &wait);
+	while (ask_pending(rpc) && left && !signal_pending(current))
+		left = wait_woken(&wait, TASK_INTERRUPTIBLE, left);
+	remove_wait_queue(&rpc->waiters, &wait);
+
+	spin_lock_bh(&rpc->lock);
+	if (rpc->out.ask == HOMA_ASK_NONE || rpc->error)
+		err = 0;	/* recvmsg(2) tells how it goes on */
+	else if (rpc->out.ask == HOMA_ASK_REFUSED)
+		err = homa_sock_error(hsk, -EMSGSIZE,
+				      "server does not take so long a message");
+	else if (rpc->state == HOMA_DEAD)
+		err = homa_sock_error(hsk, -EINVAL, "RPC ended meanwhile");
+	else
+		err = left ? -EINTR : -EAGAIN;
+	if (err)
+		homa_rpc_end(rpc);
+	spin_unlock_bh(&rpc->lock);
+	return err;
+}
+
 /* Makes the RPC findable, tells the application its id, and sends. */
 static int request_start(struct homa_sock *hsk, struct homa_rpc *rpc,
 			 struct msghdr *msg, struct homa_sendmsg_args *args,
 			 struct homa_msgout *out)
 {
+	long timeout = sock_sndtimeo(homa_sock_sk(hsk),
+				     msg->msg_flags & MSG_DONTWAIT);
+	bool large = out->length > HOMA_MAX_MESSAGE_LENGTH;
 	struct sk_buff_head txq;
 	int err;
 
+	if (large)
+		out->ask = timeout ? HOMA_ASK_SYNC : HOMA_ASK_ASYNC;
 	__skb_queue_head_init(&txq);
 	err = homa_rpc_publish(rpc);
 	if (err == -ESHUTDOWN)
@@ -87,6 +155,13 @@ static int request_start(struct homa_sock *hsk, struct homa_rpc *rpc,
 		homa_msgout_start(rpc, out, &txq);
 	spin_unlock_bh(&rpc->lock);
 	homa_output_flush(&txq);
+	if (err || !large || !timeout)
+		return err;
+	err = request_wait(hsk, rpc, timeout);
+	args->id = 0;		/* or trying again would be a response */
+	if (err && copy_to_user(msg->msg_control_user, args, sizeof(*args)))
+		err = homa_sock_error(hsk, -EFAULT,
+				      "cannot write homa_sendmsg_args");
 	return err;
 }
 
@@ -170,7 +245,9 @@ static enum homa_rpc_state response_check(struct homa_rpc *rpc, int *max_data)
 	return state;
 }
 
-/* Sends, unless the RPC ended or was answered while the message was copied. */
+/* Sends, unless the RPC ended or was answered while the message was copied. If the
+ * client does not take the message it may get a shorter one.
+ */
 static int response_start(struct homa_sock *hsk, struct homa_rpc *rpc,
 			  struct homa_msgout *out, int err)
 {
@@ -183,10 +260,10 @@ static int response_start(struct homa_sock *hsk, struct homa_rpc *rpc,
 	} else if (rpc->state != HOMA_IN_SERVICE) {
 		err = homa_sock_error(hsk, -EINVAL,
 				      "RPC is not waiting for a response");
-	} else if (err) {
+	} else if (err && err != -EMSGSIZE) {
 		homa_metric_inc(rpc->hn, server_rpc_discards);
 		homa_rpc_end(rpc);
-	} else {
+	} else if (!err) {
 		homa_rpc_set_state(rpc, HOMA_OUTGOING);
 		homa_msgout_start(rpc, out, &txq);
 	}

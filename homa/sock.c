@@ -16,6 +16,7 @@
 #include "prio.h"
 #include "rpc.h"
 #include "sock.h"
+#include "wire.h"
 
 /**
  * homa_ports_net_init() - prepare a host's port table
@@ -117,7 +118,7 @@ int homa_sock_init(struct homa_sock *hsk)
 	INIT_LIST_HEAD(&hsk->walks);
 	INIT_LIST_HEAD(&hsk->ready);
 	INIT_LIST_HEAD(&hsk->buf_waiters);
-	atomic_set(&hsk->tx_mem, 0);
+	atomic_long_set(&hsk->tx_mem, 0);
 	hsk->error_msg = "";
 	hsk->destruct = sk->sk_destruct;
 	sk->sk_destruct = sock_destruct;
@@ -134,6 +135,36 @@ int homa_sock_init(struct homa_sock *hsk)
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_sock_init);
+
+/**
+ * homa_sock_max_send() - what the application may send
+ * @hsk: socket
+ *
+ * Context: any.
+ * Return: bytes in the longest message
+ */
+u32 homa_sock_max_send(const struct homa_sock *hsk)
+{
+	return homa_window_bytes(READ_ONCE(hsk->max_bpages));
+}
+
+/**
+ * homa_sock_max_receive() - what others may send to a socket
+ * @hsk: socket
+ *
+ * Never less than what it was before, so that a peer may rely on it.
+ *
+ * Context: any.
+ * Return: bytes in the longest message
+ */
+u32 homa_sock_max_receive(const struct homa_sock *hsk)
+{
+	/* Pairs with the release when the region is set. */
+	const struct homa_rcvbuf *rb = smp_load_acquire(&hsk->rcvbuf);
+	u32 bpages = READ_ONCE(hsk->max_bpages);
+
+	return homa_window_bytes(rb ? min(bpages, rb->num_bpages) : 0);
+}
 
 /**
  * homa_sock_bind() - move a socket to a server port
@@ -411,9 +442,9 @@ int homa_sock_inq(struct homa_sock *hsk)
 
 static bool wmem_available(struct homa_sock *hsk)
 {
-	/* Unsigned: each sender may exceed the limit by one message. */
-	return (u32)atomic_read(&hsk->tx_mem) <
-	       (u32)READ_ONCE(hsk->inet.sk.sk_sndbuf);
+	/* Each sender may exceed the limit by one message. */
+	return atomic_long_read(&hsk->tx_mem) <
+	       READ_ONCE(hsk->inet.sk.sk_sndbuf);
 }
 
 /**
@@ -434,7 +465,7 @@ int homa_sock_wait_wmem(struct homa_sock *hsk, bool nonblocking)
 	if (likely(wmem_available(hsk)))
 		return 0;
 	tt_event(homa_sock_net(hsk), WMEM_WAIT, hsk->port,
-		 atomic_read(&hsk->tx_mem));
+		 atomic_long_read(&hsk->tx_mem));
 	for (;;) {
 		/* Not exclusive: a wakeup may be for a poller or receiver. */
 		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
@@ -454,7 +485,7 @@ int homa_sock_wait_wmem(struct homa_sock *hsk, bool nonblocking)
 	}
 	finish_wait(sk_sleep(sk), &wait);
 	tt_event(homa_sock_net(hsk), WMEM_WAKE, hsk->port,
-		 atomic_read(&hsk->tx_mem));
+		 atomic_long_read(&hsk->tx_mem));
 	return err;
 }
 
@@ -473,7 +504,7 @@ void homa_sock_uncharge(struct homa_sock *hsk, u32 bytes)
 
 	if (!bytes)
 		return;
-	atomic_sub(bytes, &hsk->tx_mem);
+	atomic_long_sub(bytes, &hsk->tx_mem);
 	smp_mb__after_atomic();		/* pairs with homa_sock_wait_wmem() */
 	if (!wmem_available(hsk))
 		return;

@@ -21,6 +21,8 @@ struct homa_rpc;
  * @hashed: @port_links is in use; under homa_ports.lock
  * @local: the only address that it receives at, mapped if of IPv4; all zeros: any
  * @is_server: requests are accepted; READ_ONCE
+ * @max_bpages: longest message that it sends or receives, in bpages, from
+ *	HOMA_MIN_WINDOW up; 0: HOMA_MAX_MESSAGE_LENGTH bytes. Only grows; READ_ONCE
  * @error_msg: why the last failed call failed; constant text; READ_ONCE
  * @tx_mem: bytes of memory in outgoing messages
  * @rx_mem: bytes of memory in packets of incoming messages
@@ -43,11 +45,12 @@ struct homa_sock {
 	struct inet_sock inet;	/* must be first */
 	struct hlist_node port_links;
 	u16 port;
+	u16 max_bpages;
 	struct in6_addr local;
 	bool hashed;
 	bool is_server;
 	const char *error_msg;
-	atomic_t tx_mem;
+	atomic_long_t tx_mem;
 	atomic_long_t rx_mem;
 	long rx_pool;
 	void (*destruct)(struct sock *sk);
@@ -106,6 +109,8 @@ static inline int homa_sock_error(struct homa_sock *hsk, int error,
 void homa_ports_net_init(struct homa_net *hn);
 
 int homa_sock_init(struct homa_sock *hsk);
+u32 homa_sock_max_send(const struct homa_sock *hsk);
+u32 homa_sock_max_receive(const struct homa_sock *hsk);
 int homa_sock_bind(struct homa_sock *hsk, u16 port);
 struct homa_sock *homa_sock_find(struct homa_net *hn, u16 port, bool ipv4);
 void homa_sock_unhash(struct homa_sock *hsk);

@@ -82,6 +82,29 @@ static int set_server(struct homa_sock *hsk, sockptr_t optval,
 	return 0;
 }
 
+/* What was promised to peers must stay true, so it can only be raised. */
+static int set_max_message(struct homa_sock *hsk, sockptr_t optval,
+			   unsigned int optlen)
+{
+	int value, bpages = 0, err = 0;
+
+	if (optlen != sizeof(value))
+		return homa_sock_error(hsk, -EINVAL, "wrong optlen");
+	if (copy_from_sockptr(&value, optval, sizeof(value)))
+		return homa_sock_error(hsk, -EFAULT, "cannot read optval");
+	if (value < HOMA_MAX_MESSAGE_LENGTH || value > HOMA_MAX_LARGE_LENGTH)
+		return homa_sock_error(hsk, -EINVAL, "length is out of range");
+	if (value > HOMA_MAX_MESSAGE_LENGTH)
+		bpages = DIV_ROUND_UP(value, HOMA_BPAGE_SIZE);
+	spin_lock_bh(&hsk->lock);
+	if (bpages < hsk->max_bpages)
+		err = homa_sock_error(hsk, -EINVAL, "it cannot be lowered");
+	else
+		WRITE_ONCE(hsk->max_bpages, bpages);
+	spin_unlock_bh(&hsk->lock);
+	return err;
+}
+
 /* Options of IP that a Homa socket has. */
 static bool ip_option_known(struct sock *sk, int level, int optname)
 {
@@ -185,6 +208,8 @@ int homa_setsockopt(struct socket *sock, int level, int optname,
 		return err;
 	case SO_HOMA_SERVER:
 		return set_server(hsk, optval, optlen);
+	case SO_HOMA_MAX_MESSAGE:
+		return set_max_message(hsk, optval, optlen);
 	default:
 		return homa_sock_error(hsk, -ENOPROTOOPT, "unknown option");
 	}
@@ -241,6 +266,10 @@ int homa_getsockopt(struct socket *sock, int level, int optname,
 				  sizeof(args));
 	case SO_HOMA_SERVER:
 		value = READ_ONCE(hsk->is_server);
+		return give_option(hsk, optval, optlen, room, &value,
+				  sizeof(value));
+	case SO_HOMA_MAX_MESSAGE:
+		value = homa_sock_max_send(hsk);
 		return give_option(hsk, optval, optlen, room, &value,
 				  sizeof(value));
 	default:

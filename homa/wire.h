@@ -9,6 +9,7 @@
 #define _HOMA_WIRE_H
 
 #include <linux/build_bug.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
 
 #include "uapi/homa.h"
@@ -55,6 +56,14 @@ enum homa_packet_type {
  */
 #define HOMA_HINT_INCAST 0x01
 
+/* In homa_data_hdr.hints: the message may be longer than HOMA_MAX_MESSAGE_LENGTH,
+ * since the receiver has said that it takes that.
+ */
+#define HOMA_HINT_LARGE 0x02
+
+/* homa_common_hdr.window counts bpages; less than this means nothing. */
+#define HOMA_MIN_WINDOW (HOMA_MAX_MESSAGE_LENGTH / HOMA_BPAGE_SIZE + 1)
+
 /* Most acknowledgments in one ACK packet, or stored for one peer. */
 #define HOMA_MAX_ACKS 5
 
@@ -70,7 +79,8 @@ enum homa_packet_type {
  * @type: enum homa_packet_type
  * @doff: HOMA_DOFF_*
  * @flags: HOMA_TCP_FLAGS
- * @window: unused, 0
+ * @window: the longest message that the sender's socket takes, in bpages; 0, as
+ *	other implementations have it: HOMA_MAX_MESSAGE_LENGTH bytes
  * @checksum: TCP checksum with a pseudo header that says TCP
  * @urgent: HOMA_TCP_URGENT
  * @sender_id: id of the RPC as its sender knows it; even: sender is client
@@ -186,6 +196,10 @@ static_assert(offsetof(struct homa_data_hdr, offset) == 52);
 /* The user ABI is a contract too; all layouts are the same for 32 bits. */
 static_assert(sizeof(struct homa_sendmsg_args) == 24);
 static_assert(sizeof(struct homa_recvmsg_args) == 88);
+static_assert(sizeof(struct homa_recvmsg_large_args) ==
+	      HOMA_RECVMSG_ARGS_SIZE(HOMA_MAX_LARGE_BPAGES));
+static_assert(sizeof(struct homa_recvmsg_args) ==
+	      HOMA_RECVMSG_ARGS_SIZE(HOMA_MAX_BPAGES));
 static_assert(sizeof(struct homa_abort_args) == 32);
 static_assert(sizeof(struct homa_rcvbuf_args) == 16);
 static_assert(sizeof(struct homa_rpc_info) == 184);
@@ -195,6 +209,14 @@ static_assert(sizeof(struct homa_info) == 136);
 static inline bool homa_id_is_client(u64 id)
 {
 	return !(id & 1);
+}
+
+/* Longest message that a peer takes which has sent @window. */
+static inline u32 homa_window_bytes(u32 window)
+{
+	if (window < HOMA_MIN_WINDOW)
+		return HOMA_MAX_MESSAGE_LENGTH;
+	return min_t(u32, window, HOMA_MAX_LARGE_BPAGES) << HOMA_BPAGE_SHIFT;
 }
 
 static inline u64 homa_local_id(__be64 sender_id)

@@ -129,7 +129,8 @@ static void diag_get_info(struct sock *sk, struct inet_diag_msg *msg,
 
 	msg->idiag_rqueue = clamp_t(long, atomic_long_read(&hsk->rx_mem), 0,
 				    INT_MAX);
-	msg->idiag_wqueue = max(atomic_read(&hsk->tx_mem), 0);
+	msg->idiag_wqueue = clamp_t(long, atomic_long_read(&hsk->tx_mem), 0,
+				    INT_MAX);
 }
 
 static const struct inet_diag_handler diag_handler = {

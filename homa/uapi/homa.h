@@ -40,6 +40,10 @@
 #define HOMA_MAX_BPAGES \
 	((HOMA_MAX_MESSAGE_LENGTH + HOMA_BPAGE_SIZE - 1) >> HOMA_BPAGE_SHIFT)
 
+/* The same for sockets that have opted in with SO_HOMA_MAX_MESSAGE. */
+#define HOMA_MAX_LARGE_LENGTH 67108864
+#define HOMA_MAX_LARGE_BPAGES (HOMA_MAX_LARGE_LENGTH >> HOMA_BPAGE_SHIFT)
+
 /* Ports from here up are assigned by the kernel; bind(2) takes lower ones. */
 #define HOMA_MIN_DEFAULT_PORT 0x8000
 
@@ -94,6 +98,37 @@ struct homa_recvmsg_args {
 };
 
 /**
+ * struct homa_recvmsg_large_args - the same for messages of any length
+ * @id: see struct homa_recvmsg_args, as for all others
+ * @completion_cookie: see there
+ * @num_bpages: see there; if recvmsg(2) fails with EMSGSIZE and @id is 0: entries
+ *	of @bpage_offsets that the message needs, which is still there
+ * @reserved: must be 0
+ * @bpage_offsets: see there
+ * @peer: see there
+ *
+ * Only for sockets that have opted in with SO_HOMA_MAX_MESSAGE. msg_controllen
+ * must be HOMA_RECVMSG_ARGS_SIZE(n), where n is how many entries there are in
+ * @bpage_offsets; the whole structure has room for all messages.
+ */
+struct homa_recvmsg_large_args {
+	__u64 id;
+	__u64 completion_cookie;
+	__u32 num_bpages;
+	__u32 reserved;
+	union {
+		__u32 bpage_offsets[HOMA_MAX_LARGE_BPAGES];
+		union {
+			struct sockaddr_in in4;
+			struct sockaddr_in6 in6;
+		} peer;
+	};
+};
+
+/* msg_controllen for HOMA_MAX_BPAGES to HOMA_MAX_LARGE_BPAGES bpages. */
+#define HOMA_RECVMSG_ARGS_SIZE(n) (24 + 4 * (n))
+
+/**
  * struct homa_abort_args - argument of ioctl HOMAIOCABORT
  * @id: RPC to abort; 0 means all client RPCs of the socket
  * @error: 0 forgets the RPC; otherwise the errno that recvmsg(2) returns
@@ -110,6 +145,13 @@ struct homa_abort_args {
 /* Socket options at level IPPROTO_HOMA. */
 #define SO_HOMA_RCVBUF 10
 #define SO_HOMA_SERVER 11
+
+/* Longest message that the socket sends or receives, an int: from
+ * HOMA_MAX_MESSAGE_LENGTH, as it is at first, to HOMA_MAX_LARGE_LENGTH. It can be
+ * raised, not lowered, and is rounded up to whole bpages. Not known to other
+ * implementations.
+ */
+#define SO_HOMA_MAX_MESSAGE 100
 
 /**
  * struct homa_rcvbuf_args - argument of SO_HOMA_RCVBUF

@@ -173,14 +173,14 @@ static void homa_msgout_fill__copies_and_charges(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fill(test, &out, length, length), 0);
 	KUNIT_EXPECT_EQ(test, (u32)out.length, length);
 	KUNIT_EXPECT_GE(test, out.charged, length);
-	KUNIT_EXPECT_EQ(test, atomic_read(&live->hsk->tx_mem),
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&live->hsk->tx_mem),
 			(int)out.charged);
 	for (start = 0; start < length; start += n) {
 		n = min(length - start, 10000U);
 		attach_and_check(test, &out, start, n, n);
 	}
 	homa_msgout_free(&out, live->hsk);
-	KUNIT_EXPECT_EQ(test, atomic_read(&live->hsk->tx_mem), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&live->hsk->tx_mem), 0);
 }
 
 static void homa_msgout_fill__unreadable(struct kunit *test)
@@ -190,7 +190,7 @@ static void homa_msgout_fill__unreadable(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, fill(test, &out, 50000, 60000), -EFAULT);
 	homa_msgout_free(&out, live->hsk);
-	KUNIT_EXPECT_EQ(test, atomic_read(&live->hsk->tx_mem), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&live->hsk->tx_mem), 0);
 }
 
 /* Starts a client's request; the packets made at once are in @txq. */
@@ -560,7 +560,7 @@ static void homa_msgout_free__packets_keep_pages(struct kunit *test)
 	spin_lock_bh(&rpc->lock);
 	homa_msgout_free(&rpc->out, live->hsk);
 	spin_unlock_bh(&rpc->lock);
-	KUNIT_EXPECT_EQ(test, atomic_read(&live->hsk->tx_mem), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&live->hsk->tx_mem), 0);
 	expect_packets(test, rpc, &txq, 0, 5000, false);
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
 }

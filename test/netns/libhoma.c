@@ -24,7 +24,7 @@
 
 #define PORT 99
 
-static uint8_t data[HOMA_MAX_MESSAGE_LENGTH];
+static uint8_t data[HOMA_MAX_LARGE_LENGTH];
 
 /* A client, and a server that a thread may run. */
 struct pair {
@@ -97,6 +97,8 @@ static void invoke_at_every_size(void)
 {
 	static const int sizes[] = {
 		1, 100, 65535, 65536, 65537, 131072, 999999, HOMA_MAX_MESSAGE_LENGTH,
+		HOMA_MAX_MESSAGE_LENGTH + 1, 1048576, 1048577, 3000000,
+		HOMA_MAX_LARGE_LENGTH,
 	};
 	static const int families[] = { AF_INET, AF_INET6 };
 	struct homa_msg msg = HOMA_MSG_INIT;
@@ -268,7 +270,7 @@ static void wrong_arguments(void)
 	EXPECT_RC(homa_send(p.client, &p.to.sa, data, 0, 0, NULL), -EINVAL);
 	EXPECT_RC(homa_reason(p.client, why, sizeof(why)), 0);
 	EXPECT(strstr(why, "empty"), "reason \"%s\"", why);
-	EXPECT_RC(homa_send(p.client, &p.to.sa, data, sizeof(data) + 1, 0, NULL), -EINVAL);
+	EXPECT_RC(homa_send(p.client, &p.to.sa, data, sizeof(data) + 1, 0, NULL), -EMSGSIZE);
 	addr = p.to;
 	addr.sa.sa_family = AF_INET6;
 	EXPECT_RC(homa_send(p.client, &addr.sa, "x", 1, 0, NULL), -EAFNOSUPPORT);
@@ -313,8 +315,8 @@ static void memory_goes_back(void)
 
 	echo_start(&p);
 	for (int i = 0; i < 40; i++)
-		ASSERT_RC(homa_invoke(p.client, &p.to.sa, data, sizeof(data), &msg),
-			  sizeof(data));
+		ASSERT_RC(homa_invoke(p.client, &p.to.sa, data, HOMA_MAX_MESSAGE_LENGTH, &msg),
+			  HOMA_MAX_MESSAGE_LENGTH);
 	for (int i = 0; i < 500; i++)
 		ASSERT_RC(homa_invoke(p.client, &p.to.sa, data, 100, &msg), 100);
 	homa_release(&msg);
@@ -351,7 +353,7 @@ static void release_wakes_a_sleeping_receiver(void)
 	int n = 0;
 
 	for (int i = 0; i < NUM; i++)
-		ASSERT_RC(homa_send(p.client, &p.to.sa, data, sizeof(data), 0, NULL), 0);
+		ASSERT_RC(homa_send(p.client, &p.to.sa, data, HOMA_MAX_MESSAGE_LENGTH, 0, NULL), 0);
 	while (n < NUM && recv_soon(p.server, &held[n]) > 0)
 		n++;
 	ASSERT(n > 0 && n < NUM, "%d of %d messages fit", n, NUM);
@@ -359,7 +361,7 @@ static void release_wakes_a_sleeping_receiver(void)
 	sleep_ms(20);
 	homa_release(&held[0]);
 	pthread_join(thread, NULL);
-	EXPECT_RC(s.got, sizeof(data));
+	EXPECT_RC(s.got, HOMA_MAX_MESSAGE_LENGTH);
 	homa_release(&s.msg);
 	for (int i = 1; i < NUM; i++)
 		homa_release(&held[i]);
@@ -425,7 +427,7 @@ static void event_loops(void)
 static void sender_that_may_not_wait(void)
 {
 	struct pair p = pair_open(AF_INET, 0, 0);
-	struct iovec iov = { data, sizeof(data) };
+	struct iovec iov = { data, HOMA_MAX_MESSAGE_LENGTH };
 	int small = 4096, n = 0, rc;
 
 	ASSERT_EQ(setsockopt(homa_fd(p.client), SOL_SOCKET, SO_SNDBUF, &small,

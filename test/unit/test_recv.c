@@ -16,8 +16,8 @@ static struct homa_msg make_message(struct homa *homa)
 	space->homa = homa;
 	space->num = 3;
 	for (i = 0; i < 3; i++) {
-		space->offsets[i] = (2 - i) * HOMA_BPAGE_SIZE;
-		space->iov[i].iov_base = homa->region + space->offsets[i];
+		space->args.bpage_offsets[i] = (2 - i) * HOMA_BPAGE_SIZE;
+		space->iov[i].iov_base = homa->region + space->args.bpage_offsets[i];
 		space->iov[i].iov_len = i < 2 ? HOMA_BPAGE_SIZE : 100;
 		memset(space->iov[i].iov_base, 'a' + i, space->iov[i].iov_len);
 		msg.length += space->iov[i].iov_len;

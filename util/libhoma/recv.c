@@ -15,27 +15,29 @@
 /* An id that no request of ours can have: bpages are taken, nothing is received. */
 #define NO_RPC 1
 
-static ssize_t recv_call(const struct homa *homa, struct homa_recvmsg_args *args,
+/* recvmsg(2); @args has room for @room bpages. */
+static ssize_t recv_call(const struct homa *homa, void *args, int room,
 			 union homa_addr *from, int flags)
 {
 	struct msghdr msg = {
 		.msg_name = from,
 		.msg_namelen = from ? sizeof(*from) : 0,
 		.msg_control = args,
-		.msg_controllen = sizeof(*args),
+		.msg_controllen = HOMA_RECVMSG_ARGS_SIZE(room),
 	};
 	ssize_t n = recvmsg(homa->fd, &msg, flags);
 
 	return n < 0 ? -errno : n;
 }
 
-/* Moves all spare bpages to the arguments of a call. */
-static void spare_take(struct homa *homa, struct homa_recvmsg_args *args)
+/* Moves all spare bpages to the arguments of a call; returns how many. */
+static uint32_t spare_take(struct homa *homa, uint32_t *offsets)
 {
-	memcpy(args->bpage_offsets, homa->spare,
-	       homa->num_spare * sizeof(homa->spare[0]));
-	args->num_bpages = homa->num_spare;
+	uint32_t num = homa->num_spare;
+
+	memcpy(offsets, homa->spare, num * sizeof(homa->spare[0]));
 	homa->num_spare = 0;
+	return num;
 }
 
 /* The lock is held, so that nobody closes the descriptor meanwhile. */
@@ -43,9 +45,19 @@ static void spare_flush(struct homa *homa)
 {
 	struct homa_recvmsg_args args = { .id = NO_RPC };
 
-	spare_take(homa, &args);
+	args.num_bpages = spare_take(homa, args.bpage_offsets);
 	if (homa->open && args.num_bpages)
-		recv_call(homa, &args, NULL, MSG_DONTWAIT);
+		recv_call(homa, &args, HOMA_MAX_BPAGES, NULL, MSG_DONTWAIT);
+}
+
+/* So many bpages go back by themselves. The lock is held. */
+static void space_flush(struct homa_space *space)
+{
+	space->args.id = NO_RPC;
+	space->args.num_bpages = space->num;
+	if (space->homa->open)
+		recv_call(space->homa, &space->args, HOMA_MAX_LARGE_BPAGES, NULL,
+			  MSG_DONTWAIT);
 }
 
 /* The message that was here is not needed any more. The lock is held. */
@@ -54,10 +66,14 @@ static void space_empty(struct homa_space *space)
 	struct homa *homa = space->homa;
 	uint32_t i;
 
+	if (space->num > HOMA_MAX_BPAGES) {
+		space_flush(space);
+		space->num = 0;
+	}
 	for (i = 0; i < space->num; i++) {
 		if (homa->num_spare == HOMA_MAX_BPAGES)
 			spare_flush(homa);
-		homa->spare[homa->num_spare++] = space->offsets[i];
+		homa->spare[homa->num_spare++] = space->args.bpage_offsets[i];
 	}
 	space->num = 0;
 	free(space->whole);
@@ -90,9 +106,12 @@ static int space_make(struct homa *homa, struct homa_msg *msg)
 	if (space && space->homa == homa)
 		return 0;
 	homa_release(msg);
-	space = calloc(1, sizeof(*space));
+	space = malloc(sizeof(*space));
 	if (!space)
 		return -ENOMEM;
+	space->num = 0;
+	space->whole = NULL;
+	space->args.reserved = 0;
 	pthread_mutex_lock(&homa->lock);
 	homa->refs++;
 	pthread_mutex_unlock(&homa->lock);
@@ -102,17 +121,16 @@ static int space_make(struct homa *homa, struct homa_msg *msg)
 }
 
 /* Tells where the message lies. */
-static void space_fill(struct homa_space *space, const struct homa_recvmsg_args *args,
-		       size_t length)
+static void space_fill(struct homa_space *space, size_t length)
 {
 	uint32_t i;
 
-	space->num = args->num_bpages;
+	space->num = space->args.num_bpages;
 	for (i = 0; i < space->num; i++) {
 		size_t piece = length < HOMA_BPAGE_SIZE ? length : HOMA_BPAGE_SIZE;
 
-		space->offsets[i] = args->bpage_offsets[i];
-		space->iov[i].iov_base = space->homa->region + args->bpage_offsets[i];
+		space->iov[i].iov_base = space->homa->region +
+					 space->args.bpage_offsets[i];
 		space->iov[i].iov_len = piece;
 		length -= piece;
 	}
@@ -121,8 +139,8 @@ static void space_fill(struct homa_space *space, const struct homa_recvmsg_args 
 /* Receives what @id names into @msg, which has space. */
 static ssize_t receive(struct homa *homa, uint64_t id, struct homa_msg *msg, int flags)
 {
-	struct homa_recvmsg_args args = { .id = id };
 	struct homa_space *space = msg->space;
+	struct homa_recvmsg_large_args *args = &space->args;
 	union homa_addr from;
 	ssize_t n;
 
@@ -131,27 +149,29 @@ static ssize_t receive(struct homa *homa, uint64_t id, struct homa_msg *msg, int
 	msg->space = space;
 	pthread_mutex_lock(&homa->lock);
 	space_empty(space);
-	spare_take(homa, &args);
+	args->id = id;
+	args->num_bpages = spare_take(homa, args->bpage_offsets);
 	atomic_fetch_add(&homa->waiting, 1);
 	pthread_mutex_unlock(&homa->lock);
-	n = recv_call(homa, &args, &from, flags);
+	n = recv_call(homa, args, homa->large ? HOMA_MAX_LARGE_BPAGES : HOMA_MAX_BPAGES,
+		      &from, flags);
 	atomic_fetch_sub(&homa->waiting, 1);
 
-	msg->id = args.id;
-	msg->cookie = args.completion_cookie;
+	msg->id = args->id;
+	msg->cookie = args->completion_cookie;
 	if (n < 0) {
 		/* The RPC that was to be waited for goes on. */
 		if (n == -EAGAIN || n == -EINTR)
 			msg->id = id;
-		else if (args.peer.in4.sin_family == homa->family)
-			memcpy(&msg->peer, &args.peer, sizeof(args.peer));
+		else if (args->peer.in4.sin_family == homa->family)
+			memcpy(&msg->peer, &args->peer, sizeof(args->peer));
 		return n;
 	}
-	space_fill(space, &args, n);
+	space_fill(space, n);
 	msg->length = n;
 	msg->iov = space->iov;
 	msg->iovcnt = space->num;
-	msg->is_request = args.id & 1;
+	msg->is_request = args->id & 1;
 	msg->peer = from;
 	return n;
 }

@@ -10,8 +10,9 @@
 
 #include "socket.h"
 
-#define REGION_DEFAULT (64UL << 20)
-/* Room for the longest message, however many bpages are spare. */
+/* Room for two of the longest messages. */
+#define REGION_DEFAULT (2UL * HOMA_MAX_LARGE_LENGTH)
+/* Room for the longest ordinary message, however many bpages are spare. */
 #define REGION_MIN (4UL << 20)
 
 /* The kernel wants a bpage for each core, and room for messages besides. */
@@ -56,6 +57,15 @@ static int bind_port(const struct homa *homa, int port)
 	return 0;
 }
 
+/* Messages of any length; kernels that know nothing of it have shorter ones only. */
+static void allow_large(struct homa *homa)
+{
+	int length = HOMA_MAX_LARGE_LENGTH;
+
+	homa->large = !setsockopt(homa->fd, IPPROTO_HOMA, SO_HOMA_MAX_MESSAGE, &length,
+				  sizeof(length));
+}
+
 static int set_up(struct homa *homa, int port, size_t region, int flags)
 {
 	int type = SOCK_DGRAM | SOCK_CLOEXEC;
@@ -67,6 +77,7 @@ static int set_up(struct homa *homa, int port, size_t region, int flags)
 	if (homa->fd < 0)
 		return -errno;
 	err = region_map(homa, region);
+	allow_large(homa);
 	return err ? err : bind_port(homa, port);
 }
 

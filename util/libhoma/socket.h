@@ -14,6 +14,7 @@
  * @family: AF_INET or AF_INET6
  * @region: where messages arrive
  * @length: size of @region, in bytes
+ * @large: the kernel takes struct homa_recvmsg_large_args
  * @waiting: threads that may be asleep in recvmsg(2); grows under @lock
  * @lock: guards what follows
  * @open: @fd is ours still
@@ -26,6 +27,7 @@ struct homa {
 	int family;
 	char *region;
 	size_t length;
+	int large;
 	atomic_int waiting;
 	pthread_mutex_t lock;
 	int open;
@@ -37,17 +39,19 @@ struct homa {
 /**
  * struct homa_space - where a message lies
  * @homa: whose region it is
- * @num: bpages, entries of @offsets and @iov
- * @offsets: where they begin in the region
- * @iov: the same, as addresses and lengths
  * @whole: copy in one piece, if homa_data() had to make one
+ * @num: bpages, entries of @iov
+ * @args: what recvmsg(2) said: where they begin in the region
+ * @iov: the same, as addresses and lengths
+ *
+ * It has room for the longest message, though most use the first few entries.
  */
 struct homa_space {
 	struct homa *homa;
-	uint32_t num;
-	uint32_t offsets[HOMA_MAX_BPAGES];
-	struct iovec iov[HOMA_MAX_BPAGES];
 	void *whole;
+	uint32_t num;
+	struct homa_recvmsg_large_args args;
+	struct iovec iov[HOMA_MAX_LARGE_BPAGES];
 };
 
 /* Bytes in an address of @family. */
