@@ -198,6 +198,7 @@ void homa_msgout_answered(struct homa_rpc *rpc, u32 max_length,
 	}
 	wake_up_all(&rpc->waiters);
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_msgout_answered);
 
 /**
  * homa_msgout_start() - give an RPC its outgoing message and begin to send it

@@ -307,6 +307,8 @@ static const struct memory_case memory_cases[] = {
 	{ "too much for it", 10, (1 << 20) + 81, HOMA_DROP_LIMIT },
 	{ "long message", 1000000, (1 << 20) + 8000000, HOMA_ACCEPTED },
 	{ "too much for that", 1000000, (1 << 20) + 8000001, HOMA_DROP_LIMIT },
+	{ "large message", 10000000, (1 << 20) + 80000000, HOMA_ACCEPTED },
+	{ "too much for one", 10000000, (1 << 20) + 80000001, HOMA_DROP_LIMIT },
 };
 
 static void memory_desc(const struct memory_case *param, char *desc)
@@ -319,7 +321,7 @@ KUNIT_ARRAY_PARAM(memory, memory_cases, memory_desc);
 static void homa_msgin_add__memory_limit(struct kunit *test)
 {
 	const struct memory_case *param = test->param_value;
-	struct homa_rpc *rpc = incoming(test, param->length);
+	struct homa_rpc *rpc = incoming_to(test, param->length, 200);
 
 	KUNIT_EXPECT_EQ(test, arrive_sized(rpc, 0, 1, false, 1000),
 			HOMA_ACCEPTED);

@@ -194,8 +194,9 @@ static void homa_msgout_fill__unreadable(struct kunit *test)
 }
 
 /* Starts a client's request; the packets made at once are in @txq. */
-static struct homa_rpc *begin(struct kunit *test, u32 length, u32 unscheduled,
-			      struct sk_buff_head *txq)
+static struct homa_rpc *begin_asking(struct kunit *test, u32 length,
+				     u32 unscheduled, enum homa_ask ask,
+				     struct sk_buff_head *txq)
 {
 	struct homa_rpc *rpc = live_rpc(test, 0);
 	struct live *live = test->priv;
@@ -205,11 +206,18 @@ static struct homa_rpc *begin(struct kunit *test, u32 length, u32 unscheduled,
 	live->hn->sysctl.flags = HOMA_FLAG_DONT_THROTTLE;
 	live->hn->sysctl.unsched_bytes = unscheduled;
 	KUNIT_ASSERT_EQ(test, fill(test, &filled, length, length), 0);
+	filled.ask = ask;
 	spin_lock_bh(&rpc->lock);
 	homa_msgout_start(rpc, &filled, txq);
 	spin_unlock_bh(&rpc->lock);
 	KUNIT_EXPECT_EQ(test, filled.length, -1);
 	return rpc;
+}
+
+static struct homa_rpc *begin(struct kunit *test, u32 length, u32 unscheduled,
+			      struct sk_buff_head *txq)
+{
+	return begin_asking(test, length, unscheduled, HOMA_ASK_NONE, txq);
 }
 
 /* Takes a packet off the queue: it must have bytes @start to @end. */
@@ -290,6 +298,67 @@ static void homa_msgout_start__unscheduled(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, !!rpc->out.done_at,
 			param->sent == param->length);
 	expect_packets(test, rpc, &txq, 0, param->sent, false);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
+}
+
+/* A question is on the queue, and nothing else. */
+static void expect_question(struct kunit *test, struct homa_rpc *rpc,
+			    struct sk_buff_head *txq)
+{
+	struct sk_buff *skb = __skb_dequeue(txq);
+	struct homa_resend_hdr *h;
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	h = (struct homa_resend_hdr *)skb->data;
+	KUNIT_EXPECT_EQ(test, h->common.type, HOMA_RESEND);
+	KUNIT_EXPECT_EQ(test, h->offset, 0U);
+	KUNIT_EXPECT_EQ(test, ntohl(h->length), HOMA_RESEND_ALL);
+	kfree_skb(skb);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(txq), 0U);
+	KUNIT_EXPECT_EQ(test, rpc->out.granted, 0U);
+	KUNIT_EXPECT_EQ(test, rpc->out.next, 0U);
+}
+
+struct answer_case {
+	const char *desc;
+	enum homa_ask ask;
+	u32 max_length;
+	enum homa_ask state;
+	int error;
+};
+
+#define LARGE (HOMA_MAX_MESSAGE_LENGTH + 1)
+
+static const struct answer_case answer_cases[] = {
+	{ "taken", HOMA_ASK_SYNC, LARGE, HOMA_ASK_NONE, 0 },
+	{ "taken, nobody waits", HOMA_ASK_ASYNC, LARGE, HOMA_ASK_NONE, 0 },
+	{ "refused", HOMA_ASK_SYNC, LARGE - 1, HOMA_ASK_REFUSED, 0 },
+	{ "refused, nobody waits", HOMA_ASK_ASYNC, LARGE - 1, HOMA_ASK_ASYNC,
+	  -EMSGSIZE },
+};
+
+static void answer_desc(const struct answer_case *param, char *desc)
+{
+	strscpy(desc, param->desc, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(answer, answer_cases, answer_desc);
+
+static void homa_msgout_answered__sends_or_fails(struct kunit *test)
+{
+	const struct answer_case *param = test->param_value;
+	struct sk_buff_head txq;
+	struct homa_rpc *rpc;
+
+	rpc = begin_asking(test, LARGE, 40000, param->ask, &txq);
+	expect_question(test, rpc, &txq);
+	spin_lock_bh(&rpc->lock);
+	homa_msgout_answered(rpc, param->max_length, &txq);
+	KUNIT_EXPECT_EQ(test, rpc->out.ask, param->state);
+	KUNIT_EXPECT_EQ(test, rpc->error, param->error);
+	spin_unlock_bh(&rpc->lock);
+	if (param->state == HOMA_ASK_NONE)
+		expect_packets(test, rpc, &txq, 0, 40000, false);
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
 }
 
@@ -570,6 +639,8 @@ static struct kunit_case msgout_live_cases[] = {
 			 fill_gen_params),
 	KUNIT_CASE(homa_msgout_fill__unreadable),
 	KUNIT_CASE_PARAM(homa_msgout_start__unscheduled, start_gen_params),
+	KUNIT_CASE_PARAM(homa_msgout_answered__sends_or_fails,
+			 answer_gen_params),
 	KUNIT_CASE_PARAM(homa_msgout_grant__sends, grant_gen_params),
 	KUNIT_CASE_PARAM(homa_msgout_resend__ranges, resend_gen_params),
 	KUNIT_CASE(homa_msgout_resend__overflow),

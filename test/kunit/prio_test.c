@@ -115,6 +115,8 @@ static const struct unsched_case unsched_cases[] = {
 	{ "at the third", DEFAULT_CUTOFFS, 8, 15000, 5 },
 	{ "above the third", DEFAULT_CUTOFFS, 8, 15001, 4 },
 	{ "longest", DEFAULT_CUTOFFS, 8, 1000000, 4 },
+	{ "large", DEFAULT_CUTOFFS, 8, 1000001, 4 },
+	{ "largest", DEFAULT_CUTOFFS, 8, HOMA_MAX_LARGE_LENGTH, 4 },
 	{ "seven levels here", DEFAULT_CUTOFFS, 7, 1, 6 },
 	{ "five levels here", DEFAULT_CUTOFFS, 5, 1, 4 },
 	{ "four levels here", DEFAULT_CUTOFFS, 4, 1, 0 },
