@@ -50,13 +50,20 @@ static bool msgin_alloc_bpages(struct homa_msgin *in)
 	u32 n = DIV_ROUND_UP(in->length, HOMA_BPAGE_SIZE);
 	u32 *bpages;
 
-	if (n <= HOMA_MAX_BPAGES || in->bpages != in->few_bpages)
+	if (n <= HOMA_MAX_BPAGES)
 		return true;
 	bpages = kmalloc_array(n, sizeof(*bpages), GFP_ATOMIC | __GFP_NOWARN);
 	if (!bpages)
 		return false;
 	in->bpages = bpages;
 	return true;
+}
+
+static void msgin_free_bpages(struct homa_msgin *in)
+{
+	if (in->bpages != in->few_bpages)
+		kfree(in->bpages);
+	in->bpages = in->few_bpages;
 }
 
 static bool msgin_reserve(struct homa_rpc *rpc)
@@ -69,6 +76,7 @@ static bool msgin_reserve(struct homa_rpc *rpc)
 	if (rb && msgin_alloc_bpages(in))
 		n = homa_rcvbuf_reserve(rb, rpc->hn, in->length, in->bpages);
 	if (n < 0) {
+		msgin_free_bpages(in);	/* many may have to wait */
 		tt_event(rpc->hn, BUFFER_FAILED, homa_trace_id(rpc),
 			 in->length);
 		return false;
@@ -555,9 +563,7 @@ void homa_msgin_free(struct homa_rpc *rpc)
 	if (in->num_bpages)
 		homa_rcvbuf_release(rpc->hsk->rcvbuf, in->bpages,
 				    in->num_bpages);
-	if (in->bpages != in->few_bpages)
-		kfree(in->bpages);
-	in->bpages = in->few_bpages;
+	msgin_free_bpages(in);
 	if (!in->num_bpages)
 		return;
 	in->num_bpages = 0;

@@ -13,6 +13,7 @@
  * little waiting has no pool at all: RX_FREE is not charged to anybody but it.
  * What is refused is dropped and counted; the sender sends it again later.
  */
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/swap.h>
 
@@ -157,7 +158,8 @@ u32 homa_rxmem_window(struct homa_sock *hsk)
 {
 	u64 host = (u64)READ_ONCE(homa_sock_net(hsk)->sysctl.max_rx_kbytes) << 10;
 	u64 machine = (u64)homa_rxmem_limits[2] << PAGE_SHIFT;
-	u64 memory = min(host, machine) / RX_PACKET_COST * RX_PACKET_DATA;
+	u64 memory = div_u64(min(host, machine), RX_PACKET_COST) *
+		     RX_PACKET_DATA;
 	u32 length;
 
 	if (!READ_ONCE(hsk->max_bpages))
