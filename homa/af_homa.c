@@ -69,6 +69,8 @@ static __poll_t af_poll(struct file *file, struct socket *sock,
 		mask |= EPOLLERR;
 	if (!list_empty_careful(&hsk->ready))
 		mask |= EPOLLIN | EPOLLRDNORM;
+	if (atomic_read(&hsk->private_ready))
+		mask |= EPOLLPRI;
 	if (atomic_long_read(&hsk->tx_mem) >= READ_ONCE(sk->sk_sndbuf)) {
 		set_bit(SOCK_NOSPACE, &sock->flags);
 		smp_mb__after_atomic();	/* pairs with homa_sock_uncharge() */

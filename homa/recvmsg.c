@@ -265,8 +265,12 @@ static int recv_message(struct homa_recv *recv, bool nonblocking)
 		recv->args.id = id;
 		recv->args.completion_cookie = 0;
 		rpc = recv_wait(recv->hsk, &recv->args, nonblocking);
-		if (IS_ERR(rpc))
+		if (IS_ERR(rpc)) {
+			/* io_uring will come back with the same arguments. */
+			if (PTR_ERR(rpc) == -EAGAIN && recv->msg->msg_get_inq)
+				recv->args.id = id;
 			return PTR_ERR(rpc);
+		}
 		result = recv_rpc(recv, rpc);
 		homa_rpc_put(rpc);
 	} while (!result);
@@ -331,6 +335,8 @@ int homa_recvmsg(struct socket *sock, struct msghdr *msg, size_t length,
 	if (copy_to_user(msg->msg_control_user, args, sizeof(*args)))
 		result = homa_sock_error(hsk, -EFAULT,
 					 "cannot write homa_recvmsg_args");
+	if (msg->msg_get_inq)
+		msg->msg_inq = !list_empty_careful(&hsk->ready);
 	homa_metric_add(hn, recv_cycles, homa_now() - start);
 	tt_event(hn, RECVMSG_DONE, min(result, 0), (u32)args->id & ~1u,
 		 max(result, 0));

@@ -436,6 +436,10 @@ void homa_rpc_end(struct homa_rpc *rpc)
 	if (!homa_is_client(rpc))
 		rpc_uncount(rpc);
 
+	if (rpc->announced)
+		atomic_dec(&hsk->private_ready);
+	rpc->announced = false;
+
 	homa_rpc_answered(rpc);
 	homa_timer_cancel(rpc);
 	homa_grant_remove(rpc);
@@ -509,6 +513,27 @@ bool homa_rpc_is_ready(const struct homa_rpc *rpc)
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_is_ready);
 
+/* A private RPC has a result: wakes who waits for it, and who polls for
+ * EPOLLPRI; EPOLLIN is for shared messages. EPOLLRDNORM is for io_uring: a
+ * receive there is not woken by EPOLLPRI alone.
+ */
+static void rpc_announce(struct homa_rpc *rpc)
+{
+	struct sock *sk = homa_sock_sk(rpc->hsk);
+	struct socket_wq *wq;
+
+	if (!rpc->announced) {
+		rpc->announced = true;
+		atomic_inc(&rpc->hsk->private_ready);
+	}
+	wake_up_interruptible(&rpc->waiters);
+	rcu_read_lock();
+	wq = rcu_dereference(sk->sk_wq);
+	if (skwq_has_sleeper(wq))
+		wake_up_interruptible_poll(&wq->wait, EPOLLPRI | EPOLLRDNORM);
+	rcu_read_unlock();
+}
+
 /**
  * homa_rpc_ready() - hand a complete message or an error to the application
  * @rpc: RPC
@@ -522,7 +547,7 @@ void homa_rpc_ready(struct homa_rpc *rpc)
 
 	lockdep_assert_held(&rpc->lock);
 	if (rpc->private) {
-		wake_up_interruptible(&rpc->waiters);
+		rpc_announce(rpc);
 		return;
 	}
 	spin_lock(&hsk->lock);

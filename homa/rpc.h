@@ -95,6 +95,7 @@ struct homa_rpc_key {
  * @restarted: the request has been sent again because of RPC_UNKNOWN
  * @waiters: thread that waits for this private RPC
  * @waiting: there is such a thread
+ * @announced: counted in homa_sock.private_ready
  *
  * Under hsk->lock:
  * @sock_links: in homa_sock.rpcs
@@ -148,6 +149,7 @@ struct homa_rpc {
 	bool restarted;
 	wait_queue_head_t waiters;
 	bool waiting;
+	bool announced;
 
 	struct list_head sock_links;
 	struct list_head ready_links;

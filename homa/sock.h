@@ -24,6 +24,7 @@ struct homa_rpc;
  * @max_bpages: longest message that it sends or receives, in bpages, from
  *	HOMA_MIN_WINDOW up; 0: HOMA_MAX_MESSAGE_LENGTH bytes. Only grows; READ_ONCE
  * @error_msg: why the last failed call failed; constant text; READ_ONCE
+ * @private_ready: private RPCs that have a result, which nobody has received
  * @tx_mem: bytes of memory in outgoing messages
  * @rx_mem: bytes of memory in packets of incoming messages
  * @rx_pool: what of @rx_mem is charged to host and cgroup, see rxmem.c; under the
@@ -50,6 +51,7 @@ struct homa_sock {
 	bool hashed;
 	bool is_server;
 	const char *error_msg;
+	atomic_t private_ready;
 	atomic_long_t tx_mem;
 	atomic_long_t rx_mem;
 	long rx_pool;

@@ -7,6 +7,7 @@
  * RPC. Either way the thread gets the RPC with a reference, and without lock:
  * it may end before it is used, which callers see from its state.
  */
+#include <linux/poll.h>
 #include <linux/sched/signal.h>
 
 #include "sock.h"
@@ -61,6 +62,15 @@ static long wait_sleep(long left, u64 *slept)
 	return left;
 }
 
+/* Receivers are not woken by what is for pollers only, or for senders. */
+static int shared_wake(struct wait_queue_entry *wait, unsigned int mode,
+		       int sync, void *key)
+{
+	if (key && !(key_to_poll(key) & (EPOLLIN | EPOLLERR)))
+		return 0;
+	return autoremove_wake_function(wait, mode, sync, key);
+}
+
 /**
  * homa_wait_shared() - wait for any shared message
  * @hsk: socket
@@ -74,8 +84,8 @@ struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking)
 {
 	struct sock *sk = homa_sock_sk(hsk);
 	long left = sock_rcvtimeo(sk, nonblocking);
+	DEFINE_WAIT_FUNC(wait, shared_wake);
 	struct homa_rpc *rpc;
-	DEFINE_WAIT(wait);
 	u64 slept = 0;
 	int err = 0;
 
@@ -90,8 +100,12 @@ struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking)
 			left = wait_sleep(left, &slept);
 		finish_wait(sk_sleep(sk), &wait);
 	}
-	if (!rpc)
+	if (!rpc) {
+		/* A message that came just now may have woken only us. */
+		if (!list_empty_careful(&hsk->ready))
+			sk->sk_data_ready(sk);
 		return ERR_PTR(err);
+	}
 	wait_count(hsk, rpc, slept);
 	return rpc;
 }

@@ -199,6 +199,31 @@ static void sleeper_join(struct sleeper *s, int want)
 	EXPECT_EQ(s->seen & want, want);
 }
 
+/* Who wants to know of private results asks for POLLPRI. */
+static void private_result_is_urgent(void)
+{
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_open(env.ns, ktap_family);
+	union haddr to = local(PORT);
+	struct sleeper s;
+	uint64_t id[2];
+	struct hmsg m;
+
+	for (int i = 0; i < 2; i++)
+		ASSERT_RC(hsock_private(&hs, &to, "x", 1, &id[i]), 0);
+	EXPECT_EQ(events_now(&hs), OUT);
+	sleeper_start(&s, &hs, POLLPRI);
+	ASSERT_RC(hsock_recv_within(&server, &m, 0, 1000), 1);
+	hsock_reply(&server, &m.from, m.args.id, "yes", 3);
+	sleeper_join(&s, POLLPRI);
+	ASSERT_RC(hsock_abort(&hs, id[1], ECANCELED), 0);
+	EXPECT_EQ(events_now(&hs), OUT | POLLPRI);
+	EXPECT_RC(hsock_recv(&hs, &m, id[1], MSG_DONTWAIT), -ECANCELED);
+	EXPECT_EQ(events_now(&hs), OUT | POLLPRI);
+	EXPECT_RC(hsock_abort(&hs, id[0], 0), 0);
+	EXPECT_EQ(events_now(&hs), OUT);
+}
+
 static void sleepers_wake_for_a_request(void)
 {
 	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
@@ -266,6 +291,7 @@ int main(int argc, char **argv)
 		KTAP_EACH(request_and_response_make_it_readable),
 		KTAP_EACH(it_stays_readable_while_more_is_ready),
 		KTAP_EACH(private_response_is_invisible),
+		KTAP_EACH(private_result_is_urgent),
 		KTAP_EACH(failed_rpc_makes_it_readable),
 		KTAP_EACH(shut_down_socket_is_readable),
 		KTAP_EACH(full_socket_is_not_writable),

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-# desc: what only a distribution's kernel has: modules loaded on demand, 32-bit programs
+# desc: what only a distribution's kernel has: modules loaded on demand, 32-bit programs,
+# io_uring with threads of its own
 # lab: --cpus 2
 # timeout: 300
 . "$(dirname "$0")/lib.sh"
@@ -50,4 +51,8 @@ rmmod homa_diag
 "$OUT/test/compat32" >/run/compat32
 sed -n 's/^/# /p' /run/compat32
 check_equal "32-bit programs: all cases pass" "$(grep -c '^ok' /run/compat32)" 4
+
+"$OUT/test/io_uring" >/run/io_uring
+sed -n 's/^/# /p' /run/io_uring
+check_equal "io_uring: all cases pass" "$(grep -c '^ok' /run/io_uring)" 22
 finish
