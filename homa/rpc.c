@@ -438,7 +438,7 @@ void homa_rpc_end(struct homa_rpc *rpc)
 
 	if (rpc->announced)
 		atomic_dec(&hsk->private_ready);
-	rpc->announced = false;
+	WRITE_ONCE(rpc->announced, false);
 
 	homa_rpc_answered(rpc);
 	homa_timer_cancel(rpc);
@@ -523,7 +523,7 @@ static void rpc_announce(struct homa_rpc *rpc)
 	struct socket_wq *wq;
 
 	if (!rpc->announced) {
-		rpc->announced = true;
+		WRITE_ONCE(rpc->announced, true);
 		atomic_inc(&rpc->hsk->private_ready);
 	}
 	wake_up_interruptible(&rpc->waiters);

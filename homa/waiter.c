@@ -6,7 +6,12 @@
  * takes the oldest. A private response wakes the thread that waits for its
  * RPC. Either way the thread gets the RPC with a reference, and without lock:
  * it may end before it is used, which callers see from its state.
+ *
+ * Before it sleeps a thread looks for poll_usecs whether its message comes,
+ * which spares it the way to sleep and back. Whoever else wants the core comes
+ * first, and with only one there would be nobody to bring the message.
  */
+#include <linux/cpumask.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 
@@ -40,12 +45,49 @@ static int wait_error(struct homa_sock *hsk, long left)
 	return 0;
 }
 
-static void wait_count(struct homa_sock *hsk, struct homa_rpc *rpc, u64 slept)
+/* Is there something for a thread that waits for @rpc, or NULL: for any? */
+static bool wait_is_over(struct homa_sock *hsk, const struct homa_rpc *rpc)
+{
+	if (rpc)
+		return READ_ONCE(rpc->announced) ||
+		       READ_ONCE(rpc->state) == HOMA_DEAD;
+	return !list_empty_careful(&hsk->ready) || READ_ONCE(hsk->shutdown);
+}
+
+/* Waits for a short time without sleeping; returns how long, in ns. @left is
+ * what a thread may wait at all, in jiffies.
+ */
+static u64 wait_poll(struct homa_sock *hsk, const struct homa_rpc *rpc,
+		     long *left)
+{
+	struct homa_net *hn = homa_sock_net(hsk);
+	u64 limit = (u64)READ_ONCE(hn->sysctl.poll_usecs) * NSEC_PER_USEC;
+	u64 start = homa_now(), polled = 0;
+
+	if (num_online_cpus() == 1)
+		return 0;
+	if (*left != MAX_SCHEDULE_TIMEOUT)
+		limit = min_t(u64, limit, jiffies64_to_nsecs(*left));
+	while (polled < limit && !wait_is_over(hsk, rpc) && !need_resched() &&
+	       !signal_pending(current)) {
+		cpu_relax();
+		polled = homa_now() - start;
+	}
+	if (*left != MAX_SCHEDULE_TIMEOUT)
+		*left -= min_t(u64, *left, nsecs_to_jiffies(polled));
+	homa_metric_add(hn, poll_cycles, polled);
+	return polled;
+}
+
+static void wait_count(struct homa_sock *hsk, struct homa_rpc *rpc, u64 slept,
+		       u64 polled)
 {
 	struct homa_net *hn = homa_sock_net(hsk);
 
 	if (slept)
 		homa_metric_inc(hn, wait_block);
+	else if (polled)
+		homa_metric_inc(hn, wait_fast);
 	else
 		homa_metric_inc(hn, wait_none);
 	homa_metric_add(hn, blocked_cycles, slept);
@@ -86,10 +128,12 @@ struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking)
 	long left = sock_rcvtimeo(sk, nonblocking);
 	DEFINE_WAIT_FUNC(wait, shared_wake);
 	struct homa_rpc *rpc;
-	u64 slept = 0;
+	u64 slept = 0, polled = 0;
 	int err = 0;
 
 	rpc = ready_pop(hsk);
+	if (!rpc && left)
+		polled = wait_poll(hsk, NULL, &left);
 	while (!rpc && !err) {
 		prepare_to_wait_exclusive(sk_sleep(sk), &wait,
 					  TASK_INTERRUPTIBLE);
@@ -106,7 +150,7 @@ struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking)
 			sk->sk_data_ready(sk);
 		return ERR_PTR(err);
 	}
-	wait_count(hsk, rpc, slept);
+	wait_count(hsk, rpc, slept, polled);
 	return rpc;
 }
 
@@ -125,10 +169,12 @@ static int private_wait(struct homa_sock *hsk, struct homa_rpc *rpc,
 			bool nonblocking)
 {
 	long left = sock_rcvtimeo(homa_sock_sk(hsk), nonblocking);
+	u64 slept = 0, polled = 0;
 	DEFINE_WAIT(wait);
-	u64 slept = 0;
 	int err = 0;
 
+	if (left && !private_ready(rpc))
+		polled = wait_poll(hsk, rpc, &left);
 	while (!private_ready(rpc)) {
 		prepare_to_wait(&rpc->waiters, &wait, TASK_INTERRUPTIBLE);
 		if (!private_ready(rpc)) {
@@ -144,7 +190,7 @@ static int private_wait(struct homa_sock *hsk, struct homa_rpc *rpc,
 		if (err)
 			return err;
 	}
-	wait_count(hsk, rpc, slept);
+	wait_count(hsk, rpc, slept, polled);
 	return 0;
 }
 
