@@ -251,6 +251,72 @@ int homa_addr_disconnect(struct sock *sk, int flags)
 	return 0;
 }
 
+/* Programs of the cgroup see whom an unconnected datagram is for (UDP4_SENDMSG,
+ * UDP6_SENDMSG): they may refuse it, or choose another peer. Our own address is
+ * not for them to choose, since all packets of an RPC have the same.
+ */
+static int peer_ask_cgroup_v4(struct sock *sk, struct homa_peer_key *peer,
+			      __be16 *port)
+{
+	struct sockaddr_in in4 = {
+		.sin_family = AF_INET,
+		.sin_port = *port,
+		.sin_addr.s_addr = peer->addr.s6_addr32[3],
+	};
+	int err, length = sizeof(in4);
+	struct in_addr source = {};
+
+	err = homa_cgroup_send(sk, (struct sockaddr_unsized *)&in4, &length,
+			       CGROUP_UDP4_SENDMSG, &source);
+	if (err)
+		return err;
+	if (source.s_addr || !in4.sin_port)
+		return -EINVAL;
+	ipv6_addr_set_v4mapped(in4.sin_addr.s_addr, &peer->addr);
+	*port = in4.sin_port;
+	return 0;
+}
+
+static int peer_ask_cgroup_v6(struct sock *sk, struct homa_peer_key *peer,
+			      __be16 *port)
+{
+	struct sockaddr_in6 in6 = {
+		.sin6_family = AF_INET6,
+		.sin6_port = *port,
+		.sin6_addr = peer->addr,
+		.sin6_scope_id = peer->scope,
+	};
+	int err, length = sizeof(in6);
+	struct in6_addr source = {};
+
+	err = homa_cgroup_send(sk, (struct sockaddr_unsized *)&in6, &length,
+			       CGROUP_UDP6_SENDMSG, &source);
+	if (err)
+		return err;
+	if (!ipv6_addr_any(&source) || !in6.sin6_port ||
+	    ipv6_addr_v4mapped(&in6.sin6_addr))
+		return -EINVAL;
+	peer->addr = in6.sin6_addr;
+	*port = in6.sin6_port;
+	return 0;
+}
+
+static int peer_ask_cgroup(struct homa_sock *hsk, struct homa_peer_key *peer,
+			   __be16 *port)
+{
+	struct sock *sk = homa_sock_sk(hsk);
+	int err = 0;
+
+	/* An IPv4 peer is one, also if it came as a mapped address. */
+	if (ipv6_addr_v4mapped(&peer->addr)) {
+		if (cgroup_bpf_enabled(CGROUP_UDP4_SENDMSG))
+			err = peer_ask_cgroup_v4(sk, peer, port);
+	} else if (cgroup_bpf_enabled(CGROUP_UDP6_SENDMSG)) {
+		err = peer_ask_cgroup_v6(sk, peer, port);
+	}
+	return err ? homa_sock_error(hsk, err, "refused by the cgroup") : 0;
+}
+
 /* Takes the peer that connect(2) has set. */
 static int peer_connected(struct homa_sock *hsk, struct homa_peer_key *peer,
 			  __be16 *port)
@@ -291,7 +357,7 @@ static int peer_named(struct homa_sock *hsk, struct msghdr *msg,
 	if (ipv6_addr_type(&peer->addr) & IPV6_ADDR_LINKLOCAL &&
 	    family == AF_INET6)
 		peer->scope = in6->sin6_scope_id;
-	return 0;
+	return peer_ask_cgroup(hsk, peer, port);
 }
 
 /* Completes a peer's key: hosts of two links, or of two VRFs, are not the same
@@ -368,6 +434,30 @@ int homa_addr_source(struct homa_sock *hsk, struct homa_rpc *rpc)
 	else if (!ipv6_addr_v4mapped(&hsk->inet.sk.sk_v6_rcv_saddr))
 		rpc->saddr = hsk->inet.sk.sk_v6_rcv_saddr;
 	return 0;
+}
+
+/**
+ * homa_addr_tell() - tell an application who an RPC's peer is
+ * @rpc: RPC
+ * @name: result, with room for any address
+ *
+ * Programs of the cgroup (UDP4_RECVMSG, UDP6_RECVMSG) may say another one.
+ *
+ * Context: process, sleeps.
+ * Return: length of the address; all of its padding is zero
+ */
+int homa_addr_tell(const struct homa_rpc *rpc, void *name)
+{
+	struct sock *sk = homa_sock_sk(rpc->hsk);
+	int length = homa_addr_fill(rpc, name);
+
+	if (sk->sk_family == AF_INET)
+		homa_cgroup_connect(sk, (struct sockaddr_unsized *)name,
+				    &length, CGROUP_UDP4_RECVMSG);
+	else
+		homa_cgroup_connect(sk, (struct sockaddr_unsized *)name,
+				    &length, CGROUP_UDP6_RECVMSG);
+	return length;
 }
 
 /**

@@ -17,5 +17,6 @@ int homa_addr_peer(struct homa_sock *hsk, struct msghdr *msg,
 		   struct homa_peer_key *peer, __be16 *port);
 int homa_addr_source(struct homa_sock *hsk, struct homa_rpc *rpc);
 int homa_addr_fill(const struct homa_rpc *rpc, void *name);
+int homa_addr_tell(const struct homa_rpc *rpc, void *name);
 
 #endif /* _HOMA_ADDR_H */

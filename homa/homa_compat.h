@@ -75,11 +75,17 @@
 	   BPF_CGROUP_RUN_PROG_INET_BIND_LOCK(sk, addr, type, &(u32){ 0 }); })
 #define homa_cgroup_connect(sk, addr, length, type) \
 	({ (void)(length); BPF_CGROUP_RUN_SA_PROG_LOCK(sk, addr, type, NULL); })
+#define homa_cgroup_send(sk, addr, length, type, source) \
+	({ (void)(length); BPF_CGROUP_RUN_SA_PROG_LOCK(sk, addr, type, source); })
 #else
 #define homa_cgroup_bind(sk, addr, length, type) \
 	BPF_CGROUP_RUN_PROG_INET_BIND_LOCK(sk, addr, length, type, &(u32){ 0 })
 #define homa_cgroup_connect(sk, addr, length, type) \
-	BPF_CGROUP_RUN_SA_PROG_LOCK(sk, addr, length, type, NULL)
+	({ (void)(length); \
+	   BPF_CGROUP_RUN_SA_PROG_LOCK(sk, addr, length, type, NULL); })
+#define homa_cgroup_send(sk, addr, length, type, source) \
+	({ (void)(length); \
+	   BPF_CGROUP_RUN_SA_PROG_LOCK(sk, addr, length, type, source); })
 #endif
 
 /* 6.8: handlers of sock_diag name their module. */

@@ -238,7 +238,7 @@ static int recv_rpc(struct homa_recv *recv, struct homa_rpc *rpc)
 		return err;
 	if (err) {
 		/* On errors net/socket.c does not copy msg_name out. */
-		homa_addr_fill(rpc, &args->peer);
+		homa_addr_tell(rpc, &args->peer);
 		return homa_sock_error(hsk, err, err == -EFAULT ?
 				       "region is not writable" : "RPC failed");
 	}
@@ -250,7 +250,7 @@ static int recv_rpc(struct homa_recv *recv, struct homa_rpc *rpc)
 		return homa_sock_error(hsk, -EFAULT,
 				       "cannot write bpage_offsets");
 	if (msg->msg_name)
-		msg->msg_namelen = homa_addr_fill(rpc, msg->msg_name);
+		msg->msg_namelen = homa_addr_tell(rpc, msg->msg_name);
 	return rpc->in.length;
 }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 # desc: what only a distribution's kernel has: modules loaded on demand, 32-bit programs,
-# io_uring with threads of its own
+# io_uring with threads of its own, programs of a cgroup
 # lab: --cpus 2
 # timeout: 300
 . "$(dirname "$0")/lib.sh"
@@ -55,4 +55,17 @@ check_equal "32-bit programs: all cases pass" "$(grep -c '^ok' /run/compat32)" 4
 "$OUT/test/io_uring" >/run/io_uring
 sed -n 's/^/# /p' /run/io_uring
 check_equal "io_uring: all cases pass" "$(grep -c '^ok' /run/io_uring)" 22
+
+# A cgroup for what runs from here on, where it gets programs.
+mkdir -p /run/cgroup
+mount -t cgroup2 none /run/cgroup
+mkdir /run/cgroup/homa
+echo $$ >/run/cgroup/homa/cgroup.procs
+"$OUT/test/cgroup_bpf" /run/cgroup/homa >/run/cgroup_bpf
+sed -n 's/^/# /p' /run/cgroup_bpf
+check_equal "programs of a cgroup: all cases pass" "$(grep -c '^ok' /run/cgroup_bpf)" 15
+
+"$OUT/test/busy_poll" >/run/busy_poll
+sed -n 's/^/# /p' /run/busy_poll
+check_equal "threads poll before they sleep: all cases pass" "$(grep -c '^ok' /run/busy_poll)" 4
 finish
