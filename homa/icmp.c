@@ -26,19 +26,20 @@
 #include <net/route.h>
 
 #include "icmp.h"
+#include "input.h"
 #include "rpc.h"
 #include "sock.h"
 #include "wire.h"
 
 /**
  * struct icmp_error - an error for RPCs
- * @daddr: where the quoted packet went
+ * @peer: where the quoted packet went
  * @dport: port there, or 0: any
  * @error: negative errno
  * @soft: wait whether it passes
  */
 struct icmp_error {
-	struct in6_addr daddr;
+	struct homa_peer_key peer;
 	__be16 dport;
 	int error;
 	bool soft;
@@ -48,7 +49,8 @@ static void icmp_abort(struct homa_rpc *rpc, void *arg)
 {
 	const struct icmp_error *e = arg;
 
-	if (!ipv6_addr_equal(&rpc->daddr, &e->daddr) ||
+	if (!ipv6_addr_equal(&rpc->daddr, &e->peer.addr) ||
+	    (rpc->oif && rpc->oif != e->peer.scope) ||
 	    (e->dport && rpc->dport != e->dport))
 		return;
 	spin_lock(&rpc->lock);
@@ -73,7 +75,7 @@ static bool icmp_believe(struct homa_sock *hsk, struct sk_buff *skb, int offset,
 		return true;
 	}
 	h = (const struct homa_common_hdr *)(skb->data + offset);
-	rpc = homa_rpc_find(hsk, &e->daddr, h->dport,
+	rpc = homa_rpc_find(hsk, &e->peer, h->dport,
 			    be64_to_cpu(h->sender_id));
 	if (rpc)
 		homa_rpc_put(rpc);
@@ -153,6 +155,7 @@ static int icmp_apply(struct sk_buff *skb, int offset, struct homa_sock *hsk,
 {
 	const struct homa_common_hdr *h;
 
+	e->peer.scope = homa_input_scope(skb, &e->peer.addr);
 	h = (const struct homa_common_hdr *)(skb->data + offset);
 	if (e->error == -ENOTCONN)
 		e->dport = h->dport;
@@ -185,7 +188,7 @@ int homa_icmp_v4(struct sk_buff *skb, u32 info)
 			      homa_sock_sk(hsk)->sk_bound_dev_if, IPPROTO_HOMA);
 	if (icmp->type != ICMP_DEST_UNREACH)
 		return 0;
-	ipv6_addr_set_v4mapped(iph->daddr, &e.daddr);
+	ipv6_addr_set_v4mapped(iph->daddr, &e.peer.addr);
 	switch (icmp->code) {
 	case ICMP_PORT_UNREACH:
 		e.error = -ENOTCONN;
@@ -225,7 +228,7 @@ int homa_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 		 u8 code, int offset, __be32 info)
 {
 	const struct ipv6hdr *iph = (const struct ipv6hdr *)skb->data;
-	struct icmp_error e = { .daddr = iph->daddr };
+	struct icmp_error e = { .peer.addr = iph->daddr };
 	struct homa_sock *hsk;
 
 	if (!pskb_may_pull(skb, offset + 4))

@@ -165,7 +165,7 @@ static void ack_process(struct homa_rx *rx, const struct homa_ack *ack)
 	hsk = homa_sock_find(rx->hn, ntohs(ack->server_port),
 			     ipv6_addr_v4mapped(&rx->path.daddr));
 	if (hsk)
-		rpc = homa_rpc_find_any_port(hsk, &rx->path.daddr, id);
+		rpc = homa_rpc_find_any_port(hsk, &rx->peer, id);
 	rcu_read_unlock();
 	if (!rpc)
 		return;
@@ -323,8 +323,7 @@ static enum homa_drop data_second(struct homa_rx *rx)
 	enum homa_drop drop = HOMA_DROP_DUPLICATE;
 	struct homa_rpc *rpc;
 
-	rpc = homa_rpc_find(rx->hsk, &rx->path.daddr, rx->path.dport,
-			    rx->path.id);
+	rpc = homa_rpc_find(rx->hsk, &rx->peer, rx->path.dport, rx->path.id);
 	if (!rpc)
 		return drop;
 	spin_lock(&rpc->lock);
@@ -425,9 +424,7 @@ static enum homa_drop resend_unknown(struct homa_rx *rx)
 	struct homa_common_hdr h = {};
 
 	if (!homa_id_is_client(rx->path.id) &&
-	    homa_tomb_find(rx->hn, &(struct homa_rpc_key){
-				.addr = rx->path.daddr, .id = rx->path.id },
-			   rx->path.dport))
+	    homa_tomb_find(rx->hn, &rx->peer, rx->path.dport, rx->path.id))
 		return HOMA_DROP_EXECUTED;
 	if (!reply_allowed(rx))
 		return HOMA_DROP_REPLY_LIMIT;
@@ -630,8 +627,15 @@ static bool rx_checksum_ok(const struct homa_rx *rx)
 	return !csum_fold(skb_checksum(skb, 0, skb->len, pseudo));
 }
 
-/* What a peer's address needs to be unique: see struct homa_peer_key. */
-static int rx_scope(const struct sk_buff *skb, const struct in6_addr *addr)
+/**
+ * homa_input_scope() - what a peer's address needs to be unique
+ * @skb: packet, just as IP has given it to a protocol
+ * @addr: the peer's address, mapped if of IPv4
+ *
+ * Context: any.
+ * Return: see struct homa_peer_key
+ */
+int homa_input_scope(const struct sk_buff *skb, const struct in6_addr *addr)
 {
 	bool ipv4 = ip_hdr(skb)->version == 4;
 
@@ -663,7 +667,7 @@ static enum homa_drop rx_parse(struct homa_rx *rx)
 		    ipv6_addr_v4mapped(&path->daddr))
 			return HOMA_DROP_ADDRESS;
 	}
-	path->oif = rx_scope(skb, &path->daddr);
+	path->oif = homa_input_scope(skb, &path->daddr);
 	path->dport = rx->h->sport;
 	path->id = homa_local_id(rx->h->sender_id);
 	rx->peer.addr = path->daddr;
@@ -766,8 +770,7 @@ static enum homa_drop rx_dispatch(struct homa_rx *rx)
 		ack = ((struct homa_data_hdr *)rx->h)->ack;
 	homa_metric_rcvd(rx->hn, rx->h->type);
 
-	rpc = homa_rpc_find(rx->hsk, &rx->path.daddr, rx->path.dport,
-			    rx->path.id);
+	rpc = homa_rpc_find(rx->hsk, &rx->peer, rx->path.dport, rx->path.id);
 	if (rpc) {
 		spin_lock(&rpc->lock);
 		drop = rpc_listens(rx, rpc) ? type->known(rx, rpc) :

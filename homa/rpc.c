@@ -146,10 +146,23 @@ static bool rpc_get_live(struct homa_rpc *rpc, unsigned long who)
 	return true;
 }
 
+/* Is an RPC with this peer? Two links, or VRFs, may have hosts of the same
+ * address, but a client may have left open which one, and a response that is
+ * found by any port is for an address only.
+ */
+static bool rpc_is_with(const struct homa_rpc *rpc,
+			const struct homa_peer_key *peer, bool any_port)
+{
+	return ipv6_addr_equal(&rpc->daddr, &peer->addr) &&
+	       (rpc->oif == peer->scope || (any_port && !peer->scope) ||
+		(!rpc->oif && homa_is_client(rpc)));
+}
+
 /* An RPC with the same key and ports, if there is one. Under RCU. */
 static struct homa_rpc *rpc_lookup(struct homa_sock *hsk,
-				   const struct in6_addr *addr, __be16 dport,
-				   u64 id, bool any_port, bool *several)
+				   const struct homa_peer_key *peer,
+				   __be16 dport, u64 id, bool any_port,
+				   bool *several)
 {
 	struct homa_net *hn = homa_sock_net(hsk);
 	struct homa_rpc_key key = { .id = id };
@@ -157,10 +170,10 @@ static struct homa_rpc *rpc_lookup(struct homa_sock *hsk,
 	struct rhlist_head *list, *pos;
 
 	if (!homa_id_is_client(id))
-		key.addr = *addr;
+		key.addr = peer->addr;
 	list = rhltable_lookup(&hn->rpcs, &key, rpc_params);
 	rhl_for_each_entry_rcu(rpc, pos, list, hash) {
-		if (rpc->hsk != hsk || !ipv6_addr_equal(&rpc->daddr, addr))
+		if (rpc->hsk != hsk || !rpc_is_with(rpc, peer, any_port))
 			continue;
 		if (!any_port && rpc->dport == dport)
 			return rpc;
@@ -223,6 +236,7 @@ static int rpc_insert(struct homa_rpc *rpc)
  */
 int homa_rpc_publish(struct homa_rpc *rpc)
 {
+	struct homa_peer_key peer = { rpc->daddr, rpc->oif };
 	struct homa_sock *hsk = rpc->hsk;
 	bool client = homa_is_client(rpc);
 	int err = 0;
@@ -231,8 +245,8 @@ int homa_rpc_publish(struct homa_rpc *rpc)
 	rcu_read_lock();
 	if (hsk->shutdown)
 		err = -ESHUTDOWN;
-	else if (!client && rpc_lookup(hsk, &rpc->daddr, rpc->dport,
-				       rpc->key.id, false, NULL))
+	else if (!client && rpc_lookup(hsk, &peer, rpc->dport, rpc->key.id,
+				       false, NULL))
 		err = -EEXIST;
 	else if (!client && hsk->num_server_rpcs >=
 			    READ_ONCE(rpc->hn->sysctl.max_server_rpcs))
@@ -258,7 +272,7 @@ EXPORT_SYMBOL_IF_KUNIT(homa_rpc_publish);
 /**
  * homa_rpc_find() - look up the RPC that a packet belongs to
  * @hsk: socket that the packet is for
- * @addr: packet's source address
+ * @peer: who sent the packet
  * @dport: packet's source port
  * @id: as known on this host
  *
@@ -266,13 +280,13 @@ EXPORT_SYMBOL_IF_KUNIT(homa_rpc_publish);
  * Return: the RPC with a reference, or NULL
  */
 struct homa_rpc *homa_rpc_find(struct homa_sock *hsk,
-			       const struct in6_addr *addr, __be16 dport,
+			       const struct homa_peer_key *peer, __be16 dport,
 			       u64 id)
 {
 	struct homa_rpc *rpc;
 
 	rcu_read_lock();
-	rpc = rpc_lookup(hsk, addr, dport, id, false, NULL);
+	rpc = rpc_lookup(hsk, peer, dport, id, false, NULL);
 	if (rpc && !rpc_get_live(rpc, _RET_IP_))
 		rpc = NULL;
 	rcu_read_unlock();
@@ -283,7 +297,7 @@ EXPORT_SYMBOL_IF_KUNIT(homa_rpc_find);
 /**
  * homa_rpc_find_any_port() - look up a server RPC without the client's port
  * @hsk: socket
- * @addr: client's address
+ * @peer: client; without scope: any that has its address
  * @id: as known on this host
  *
  * For acknowledgments, which carry no client port.
@@ -292,13 +306,14 @@ EXPORT_SYMBOL_IF_KUNIT(homa_rpc_find);
  * Return: the RPC with a reference; NULL if there is none, or more than one
  */
 struct homa_rpc *homa_rpc_find_any_port(struct homa_sock *hsk,
-					const struct in6_addr *addr, u64 id)
+					const struct homa_peer_key *peer,
+					u64 id)
 {
 	bool several = false;
 	struct homa_rpc *rpc;
 
 	rcu_read_lock();
-	rpc = rpc_lookup(hsk, addr, 0, id, true, &several);
+	rpc = rpc_lookup(hsk, peer, 0, id, true, &several);
 	if (several || (rpc && !rpc_get_live(rpc, _RET_IP_)))
 		rpc = NULL;
 	rcu_read_unlock();

@@ -186,10 +186,11 @@ struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 				__be16 dport, u64 id, gfp_t gfp);
 int homa_rpc_publish(struct homa_rpc *rpc);
 struct homa_rpc *homa_rpc_find(struct homa_sock *hsk,
-			       const struct in6_addr *addr, __be16 dport,
+			       const struct homa_peer_key *peer, __be16 dport,
 			       u64 id);
 struct homa_rpc *homa_rpc_find_any_port(struct homa_sock *hsk,
-					const struct in6_addr *addr, u64 id);
+					const struct homa_peer_key *peer,
+					u64 id);
 struct homa_rpc *homa_rpc_find_client(struct homa_sock *hsk, u64 id);
 
 void homa_rpc_get(struct homa_rpc *rpc);

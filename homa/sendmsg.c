@@ -223,8 +223,8 @@ static struct homa_rpc *response_find(struct homa_sock *hsk, u64 id,
 
 	if (homa_id_is_client(id))
 		return NULL;
-	rpc = homa_rpc_find(hsk, &peer->addr, port, id);
-	return rpc ? rpc : homa_rpc_find_any_port(hsk, &peer->addr, id);
+	rpc = homa_rpc_find(hsk, peer, port, id);
+	return rpc ? rpc : homa_rpc_find_any_port(hsk, peer, id);
 }
 
 /* The state of an RPC that may be answered. If it may, finds the route: what fits

@@ -41,12 +41,14 @@
  * struct homa_tomb_key - identifies TOMB_IDS requests
  * @addr: client
  * @ids: their ids, without the lowest bits
+ * @scope: see struct homa_peer_key
  * @port: client's port
  */
 struct homa_tomb_key {
 	struct in6_addr addr;
 	u64 ids;
-	u64 port;
+	u32 scope;
+	u32 port;
 };
 
 /**
@@ -95,10 +97,12 @@ int homa_tombs_net_init(struct homa_net *hn)
 EXPORT_SYMBOL_IF_KUNIT(homa_tombs_net_init);
 
 static void tomb_make_key(struct homa_tomb_key *k,
-			  const struct homa_rpc_key *key, __be16 port)
+			  const struct in6_addr *addr, u32 scope, __be16 port,
+			  u64 id)
 {
-	k->addr = key->addr;
-	k->ids = key->id / (2 * TOMB_IDS);
+	k->addr = *addr;
+	k->ids = id / (2 * TOMB_IDS);
+	k->scope = scope;
 	k->port = (__force u16)port;
 }
 
@@ -237,7 +241,7 @@ int homa_tomb_enter(struct homa_rpc *rpc)
 	u64 now = homa_now();
 	int err = 0;
 
-	tomb_make_key(&key, &rpc->key, rpc->dport);
+	tomb_make_key(&key, &rpc->key.addr, rpc->oif, rpc->dport, rpc->key.id);
 	spin_lock_bh(&tombs->lock);
 	t = rhashtable_lookup_fast(&tombs->table, &key, tomb_params);
 	if (!t) {
@@ -299,25 +303,26 @@ static void tomb_prolong(struct homa_net *hn, struct homa_tombstone *t, u64 now)
 /**
  * homa_tomb_find() - has this request been executed?
  * @hn: host
- * @key: who and which, as known here (odd id)
+ * @peer: client
  * @port: client's port
+ * @id: as known here, odd
  *
  * Context: any.
  * Return: true if it has, and its RPC has ended
  */
-bool homa_tomb_find(struct homa_net *hn, const struct homa_rpc_key *key,
-		    __be16 port)
+bool homa_tomb_find(struct homa_net *hn, const struct homa_peer_key *peer,
+		    __be16 port, u64 id)
 {
 	struct homa_tombstone *t;
 	struct homa_tomb_key k;
 	u64 now = homa_now();
 	bool found = false;
 
-	tomb_make_key(&k, key, port);
+	tomb_make_key(&k, &peer->addr, peer->scope, port, id);
 	rcu_read_lock();
 	t = rhashtable_lookup(&hn->tombs.table, &k, tomb_params);
 	if (t && READ_ONCE(t->until) > now)
-		found = test_bit(tomb_bit(key->id), t->executed);
+		found = test_bit(tomb_bit(id), t->executed);
 	if (found && READ_ONCE(t->until) < now + tomb_life(hn) / 2)
 		tomb_prolong(hn, t, now);
 	rcu_read_unlock();

@@ -34,7 +34,7 @@ static struct homa_rpc *find(struct kunit *test, u8 last, u16 port, u64 id)
 	struct live *live = test->priv;
 	struct homa_rpc *rpc;
 
-	rpc = homa_rpc_find(live->hsk, &key.addr, htons(port), id);
+	rpc = homa_rpc_find(live->hsk, &key, htons(port), id);
 	if (rpc)
 		homa_rpc_put(rpc);
 	return rpc;
@@ -46,7 +46,7 @@ static struct homa_rpc *find_any_port(struct kunit *test, u8 last, u64 id)
 	struct live *live = test->priv;
 	struct homa_rpc *rpc;
 
-	rpc = homa_rpc_find_any_port(live->hsk, &key.addr, id);
+	rpc = homa_rpc_find_any_port(live->hsk, &key, id);
 	if (rpc)
 		homa_rpc_put(rpc);
 	return rpc;
@@ -264,14 +264,15 @@ static void homa_rpc_end__remembers_what_was_executed(struct kunit *test)
 {
 	const struct tomb_case *param = test->param_value;
 	struct homa_rpc *rpc = live_rpc(test, param->id);
+	struct homa_peer_key peer = { rpc->daddr };
 	struct live *live = test->priv;
 
 	set_state(rpc, param->state);
-	KUNIT_EXPECT_FALSE(test, homa_tomb_find(live->hn, &rpc->key,
-						rpc->dport));
+	KUNIT_EXPECT_FALSE(test, homa_tomb_find(live->hn, &peer, rpc->dport,
+						rpc->key.id));
 	end(rpc);
-	KUNIT_EXPECT_EQ(test, homa_tomb_find(live->hn, &rpc->key, rpc->dport),
-			param->remembered);
+	KUNIT_EXPECT_EQ(test, homa_tomb_find(live->hn, &peer, rpc->dport,
+					     rpc->key.id), param->remembered);
 }
 
 struct fail_case {

@@ -22,10 +22,10 @@ static void tomb_add(struct kunit *test, u8 last, u16 port, u64 id)
 
 static bool tomb_find(struct kunit *test, u8 last, u16 port, u64 id)
 {
-	struct homa_rpc_key key = { .id = id };
+	struct homa_peer_key key = {};
 
 	ipv6_addr_set_v4mapped(htonl(0x0a000000 + last), &key.addr);
-	return homa_tomb_find(test->priv, &key, htons(port));
+	return homa_tomb_find(test->priv, &key, htons(port), id);
 }
 
 struct find_case {

@@ -33,6 +33,8 @@ extern int ktap_family;
 
 #define KTAP_CASE(fn) { .name = #fn, .run = fn }
 #define KTAP_EACH(fn) { .name = #fn, .run = fn, .families = true }
+#define KTAP_SLOW_EACH(fn, secs) \
+	{ .name = #fn, .run = fn, .seconds = (secs), .families = true }
 #define KTAP_SLOW(fn, secs) { .name = #fn, .run = fn, .seconds = (secs) }
 
 /* Runs the cases whose names contain one of the arguments (all if there is

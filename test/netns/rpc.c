@@ -9,6 +9,7 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,14 +160,15 @@ static void no_resends_without_loss(void)
 static void many_outstanding(void)
 {
 	enum { NUM = 500 };
-	struct hsock hs = hsock_open(env.a, AF_INET);
-	union haddr to = haddr_of(AF_INET, "10.9.0.2", PORT);
+	struct hsock hs = hsock_open(env.a, ktap_family);
+	union haddr to = haddr_of(ktap_family, ktap_family == AF_INET ?
+				  "10.9.0.2" : "fd09::2", PORT);
 	struct echoer e;
 	char buf[2000];
 	struct hmsg m;
 	uint64_t id;
 
-	echoer_start(&e, env.b, AF_INET, PORT);
+	echoer_start(&e, env.b, ktap_family, PORT);
 	for (int i = 0; i < NUM; i++) {
 		payload_fill(buf, 1 + i * 4, i * 4 + 1);
 		ASSERT_RC(hsock_request(&hs, &to, buf, 1 + i * 4, &id), 0);
@@ -207,6 +209,97 @@ static void link_local_with_a_scope(void)
 	EXPECT(m.from.in6.sin6_scope_id, "no scope id in the sender's address");
 	ASSERT_RC(hsock_reply(&server, &m.from, m.args.id, "yes", 3), 0);
 	EXPECT_RC(hsock_recv_within(&hs, &m, 0, 1000), 3);
+}
+
+/* In real time, silence of milliseconds may only mean that the host is busy. */
+static void be_patient(int ns)
+{
+	const char *flavor = getenv("LAB_FLAVOR");
+
+	if (!flavor || strcmp(flavor, "smp"))
+		return;
+	ns_sysctl(ns, "timeout_ticks", "5000");
+	ns_sysctl(ns, "resend_ticks", "500");
+}
+
+static unsigned int scope_of(int ns, const char *dev)
+{
+	ns_enter(ns);
+	return if_nametoindex(dev);
+}
+
+/* A host at a link of its own to @hub. All of them have the same address, and one
+ * client's socket, whose port and first id are the same, too.
+ */
+static int neighbour(int hub, int link)
+{
+	int ns = ns_new();
+
+	be_patient(ns);
+	ns_run(hub, "ip link add e%d type veth peer name f%d && "
+	       "ip link set f%d netns /proc/%d/fd/%d && "
+	       "ip addr add fe80::7:1/64 dev e%d nodad && ip link set e%d up",
+	       link, link, link, getpid(), ns, link, link);
+	ns_run(ns, "ip link set f%d name e0 && "
+	       "ip addr add fe80::7:7/64 dev e0 nodad && ip link set e0 up", link);
+	ns_sysctl(ns, "next_id", "1000");
+	return ns;
+}
+
+/* Requests of both neighbours differ in nothing but where they come from. */
+static void serve_neighbours(struct hsock *server, struct hsock *clients,
+			     const int *ns)
+{
+	union haddr to = haddr_of(AF_INET6, "fe80::7:1", PORT);
+	struct hmsg m[2];
+	uint64_t id[2];
+
+	for (int i = 0; i < 2; i++) {
+		to.in6.sin6_scope_id = scope_of(ns[i], "e0");
+		ASSERT_RC(hsock_request(&clients[i], &to, &"ab"[i], 1, &id[i]), 0);
+		ASSERT_RC(hsock_recv_within(server, &m[i], 0, 5000), 1);
+		EXPECT_EQ(server->region[m[i].args.bpage_offsets[0]], "ab"[i]);
+	}
+	EXPECT_EQ(id[0], id[1]);
+	EXPECT_EQ(m[0].args.id, m[1].args.id);
+	EXPECT_EQ(haddr_port(&m[0].from), haddr_port(&m[1].from));
+	EXPECT(m[0].from.in6.sin6_scope_id != m[1].from.in6.sin6_scope_id,
+	       "same scope");
+	for (int i = 1; i >= 0; i--)
+		ASSERT_RC(hsock_reply(server, &m[i].from, m[i].args.id, "hello",
+				      1 + i), 0);
+	for (int i = 0; i < 2; i++)
+		EXPECT_RC(hsock_recv_within(&clients[i], &m[i], 0, 5000), 1 + i);
+}
+
+static void neighbours_share_an_address(void)
+{
+	union haddr to = haddr_of(AF_INET6, "fe80::7:7", PORT);
+	struct hsock clients[2], servers[2], hs;
+	int hub = ns_new(), ns[2];
+	struct hmsg m[2];
+	uint64_t id[2];
+
+	be_patient(hub);
+	for (int i = 0; i < 2; i++) {
+		ns[i] = neighbour(hub, i);
+		clients[i] = hsock_open(ns[i], AF_INET6);
+		servers[i] = hsock_server(ns[i], AF_INET6, PORT);
+	}
+	hs = hsock_server(hub, AF_INET6, PORT);
+	for (int i = 0; i < 2; i++) {
+		to.in6.sin6_scope_id = scope_of(hub, i ? "e1" : "e0");
+		ASSERT_RC(hsock_request(&hs, &to, "hello", 3 + i, &id[i]), 0);
+		ASSERT_RC(hsock_recv_within(&servers[i], &m[i], 0, 5000), 3 + i);
+	}
+	for (int i = 0; i < 2; i++) {
+		ASSERT_RC(hsock_reply(&servers[i], &m[i].from, m[i].args.id, "yes",
+				      1 + i), 0);
+		EXPECT_RC(hsock_recv_within(&hs, &m[i], 0, 5000), 1 + i);
+		EXPECT_EQ(m[i].args.id, id[i]);
+	}
+	serve_neighbours(&hs, clients, ns);
+	serve_neighbours(&hs, clients, ns);
 }
 
 /* A second way between the hosts, with its own neighbours. */
@@ -274,17 +367,6 @@ static void route_change_is_picked_up(void)
 	ns_run(env.b, "ip link set v0 up");
 }
 
-/* In real time, silence of milliseconds may only mean that the host is busy. */
-static void be_patient(int ns)
-{
-	const char *flavor = getenv("LAB_FLAVOR");
-
-	if (!flavor || strcmp(flavor, "smp"))
-		return;
-	ns_sysctl(ns, "timeout_ticks", "5000");
-	ns_sysctl(ns, "resend_ticks", "500");
-}
-
 int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = {
@@ -301,8 +383,9 @@ int main(int argc, char **argv)
 		KTAP_SLOW(gso_without_tso, 300),
 		KTAP_SLOW(other_mtus, 300),
 		KTAP_SLOW(no_resends_without_loss, 300),
-		KTAP_SLOW(many_outstanding, 300),
+		KTAP_SLOW_EACH(many_outstanding, 300),
 		KTAP_SLOW(link_local_with_a_scope, 300),
+		KTAP_SLOW(neighbours_share_an_address, 300),
 		KTAP_SLOW(route_change_is_picked_up, 300),
 	};
 
