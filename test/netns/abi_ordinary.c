@@ -222,23 +222,42 @@ static void same_address_in_two_vrfs(void)
 	}
 }
 
-/* The next TOS byte or traffic class that device v0 of the other host sees. */
-static int seen_tclass(int fd, int family)
+/* A packet socket for what device v0 of the other host sees. */
+static int watch_open(int family)
 {
-	uint8_t b[2000];
+	struct sockaddr_ll ll = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(family == AF_INET6 ? ETH_P_IPV6 : ETH_P_IP),
+	};
+	int fd;
 
-	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
+	ns_enter(env.other);
+	fd = socket(AF_PACKET, SOCK_DGRAM, 0);
+	ll.sll_ifindex = if_nametoindex("v0");
+	ASSERT_EQ(bind(fd, (void *)&ll, sizeof(ll)), 0);
+	return fd;
+}
 
-		if (poll(&p, 1, 1000) != 1)
-			return -1;
+/* Sends a request, and returns the IP header of the first packet that it sends. */
+static const uint8_t *watch_rpc(int fd, const struct hsock *hs)
+{
+	static uint8_t b[2000];
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	while (recv(fd, b, sizeof(b), MSG_DONTWAIT) > 0)
+		;
+	EXPECT_RC(try_rpc(hs, peer_ip(hs->family), PORT), 0);
+	while (poll(&p, 1, 1000) == 1) {
 		if (recv(fd, b, sizeof(b), 0) < 40)
 			continue;
-		if (family == AF_INET && b[0] == 0x45 && b[9] == IPPROTO_HOMA)
-			return b[1];
-		if (family == AF_INET6 && b[0] >> 4 == 6 && b[6] == IPPROTO_HOMA)
-			return (b[0] & 15) << 4 | b[1] >> 4;
+		if (hs->family == AF_INET && b[0] == 0x45 && b[9] == IPPROTO_HOMA)
+			return b;
+		if (hs->family == AF_INET6 && b[0] >> 4 == 6 &&
+		    b[6] == IPPROTO_HOMA)
+			return b;
 	}
+	ASSERT(false, "no packet");
+	return b;
 }
 
 static void tos_has_what_priorities_leave(void)
@@ -247,24 +266,15 @@ static void tos_has_what_priorities_leave(void)
 		{ 0, 0 }, { 0x08, 0x08 }, { 0xfc, 0x1c }, { 0x11, 0x10 },
 	};
 	struct echoer e;
-	int fd;
 
-	ns_enter(env.other);
-	fd = socket(AF_PACKET, SOCK_DGRAM, 0);
 	echoer_start(&e, env.other, AF_INET6, PORT);
 	FOR_FAMILIES(i) {
 		int v6 = families[i] == AF_INET6;
-		struct sockaddr_ll ll = {
-			.sll_family = AF_PACKET,
-			.sll_protocol = htons(v6 ? ETH_P_IPV6 : ETH_P_IP),
-		};
 		struct hsock hs = hsock_open(env.ns, families[i]);
+		int fd = watch_open(families[i]);
 
-		ns_enter(env.other);
-		ll.sll_ifindex = if_nametoindex("v0");
-		ASSERT_EQ(bind(fd, (void *)&ll, sizeof(ll)), 0);
 		for (int k = 0; k < ARRAY_LEN(rows); k++) {
-			char rest[2000];
+			const uint8_t *b;
 			int seen;
 
 			ktap_label("family %d TOS %x", families[i], rows[k].set);
@@ -272,14 +282,46 @@ static void tos_has_what_priorities_leave(void)
 					       rows[k].set) :
 				       set_int(&hs, SOL_IP, IP_TOS,
 					       rows[k].set), 0);
-			while (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
-				;
-			EXPECT_RC(try_rpc(&hs, peer_ip(families[i]), PORT), 0);
-			seen = seen_tclass(fd, families[i]);
+			b = watch_rpc(fd, &hs);
+			seen = v6 ? (b[0] & 15) << 4 | b[1] >> 4 : b[1];
 			EXPECT_EQ(seen & 0x1f, rows[k].seen);
 			EXPECT(seen >> 5 == 6 || seen >> 5 == 7,
 			       "priority %d", seen >> 5);
 		}
+	}
+}
+
+/* IPv4 says in each packet whether it may be fragmented on its way. */
+static void mtu_discover_is_obeyed(void)
+{
+	static const struct { int set; int df; } rows[] = {
+		{ IP_PMTUDISC_DO, 1 }, { IP_PMTUDISC_DONT, 0 },
+		{ IP_PMTUDISC_WANT, 1 }, { IP_PMTUDISC_PROBE, 1 },
+	};
+	struct echoer e;
+
+	echoer_start(&e, env.other, AF_INET6, PORT);
+	FOR_FAMILIES(i) {
+		int v6 = families[i] == AF_INET6, level = v6 ? SOL_IPV6 : SOL_IP;
+		int name = v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER;
+		struct hsock hs = hsock_open(env.ns, families[i]);
+		union haddr to = haddr_of(families[i], peer_ip(families[i]), PORT);
+		int fd = watch_open(families[i]);
+
+		for (int k = 0; k < ARRAY_LEN(rows); k++) {
+			const uint8_t *b;
+
+			ktap_label("family %d value %d", families[i], rows[k].set);
+			ASSERT_RC(set_int(&hs, level, name, rows[k].set), 0);
+			EXPECT_EQ(get_int(&hs, level, name), rows[k].set);
+			b = watch_rpc(fd, &hs);
+			if (!v6)
+				EXPECT_EQ(!!(b[6] & 0x40), rows[k].df);
+		}
+		EXPECT_RC(set_int(&hs, level, name, 99), -EINVAL);
+		EXPECT_RC(get_int(&hs, level, v6 ? IPV6_MTU : IP_MTU), -ENOTCONN);
+		ASSERT_RC(connect(hs.fd, &to.sa, haddr_len(&to)), 0);
+		EXPECT_EQ(get_int(&hs, level, v6 ? IPV6_MTU : IP_MTU), 1500);
 	}
 }
 
@@ -653,6 +695,7 @@ int main(int argc, char **argv)
 		KTAP_CASE(bound_to_a_device),
 		KTAP_CASE(same_address_in_two_vrfs),
 		KTAP_CASE(tos_has_what_priorities_leave),
+		KTAP_CASE(mtu_discover_is_obeyed),
 		KTAP_CASE(ttl_is_obeyed),
 		KTAP_CASE(v6only_has_no_ipv4),
 		KTAP_CASE(bound_to_an_address),

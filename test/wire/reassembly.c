@@ -31,7 +31,7 @@ enum form { EXPLICIT, IN_SEQUENCE, SHORT_HEADER, MIXED, FORMS };
 static void send_piece(uint64_t id, int total, int start, int len, int form,
 		       uint32_t seed)
 {
-	w_data(&p, AF_INET, PEER_CLIENT, PORT, id, total, start, len, seed);
+	w_data(&p, ktap_family, PEER_CLIENT, PORT, id, total, start, len, seed);
 	if (form == MIXED)
 		form = start / 7 % 3;
 	if (form == IN_SEQUENCE)
@@ -69,7 +69,7 @@ static void check_message(struct hsock *server, uint64_t id, int total,
 
 static void permutations_in_every_form(void)
 {
-	struct hsock server = hsock_server(wnet.host, AF_INET, PORT);
+	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
 	static const int lens[] = { 1, 1400, 1401, 5000, 70000, 200000 };
 	int order[MAX_PIECES];
 
@@ -95,7 +95,7 @@ static void permutations_in_every_form(void)
 
 static void gaps_are_counted(void)
 {
-	struct hsock server = hsock_server(wnet.host, AF_INET, PORT);
+	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
 	uint64_t id = w_new_id();
 	struct counters before;
 
@@ -112,7 +112,7 @@ static void gaps_are_counted(void)
 
 static void duplicates_are_counted(void)
 {
-	struct hsock server = hsock_server(wnet.host, AF_INET, PORT);
+	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
 	uint64_t id = w_new_id();
 	struct counters before;
 
@@ -120,11 +120,11 @@ static void duplicates_are_counted(void)
 	send_piece(id, 1000, 0, 100, EXPLICIT, 1);
 	send_piece(id, 1000, 0, 100, EXPLICIT, 1);
 	EXPECT_EQ(counters_grew(wnet.host, &before, "packet_discards"), 1);
-	w_data(&p, AF_INET, PEER_CLIENT, PORT, id, 1000, 0, 100, 1);
+	w_data(&p, ktap_family, PEER_CLIENT, PORT, id, 1000, 0, 100, 1);
 	p.b[AT_RETRANSMIT] = 1;
 	w_send(&p);
 	EXPECT_EQ(counters_grew(wnet.host, &before, "resent_discards"), 1);
-	w_data(&p, AF_INET, PEER_CLIENT, PORT, id, 1000, 100, 900, 1);
+	w_data(&p, ktap_family, PEER_CLIENT, PORT, id, 1000, 100, 900, 1);
 	p.b[AT_RETRANSMIT] = 1;
 	w_send(&p);
 	EXPECT_EQ(counters_grew(wnet.host, &before, "resent_packets_used"), 1);
@@ -136,7 +136,7 @@ static void duplicates_are_counted(void)
  */
 static void overlaps_change_nothing(void)
 {
-	struct hsock server = hsock_server(wnet.host, AF_INET, PORT);
+	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
 	static const int bad[][2] = {
 		{ 0, 300 }, { 50, 100 }, { 100, 100 }, { 150, 50 },
 		{ 0, 101 }, { 199, 2 }, { 150, 300 }, { 399, 2 },
@@ -147,7 +147,7 @@ static void overlaps_change_nothing(void)
 	send_piece(id, 1000, 400, 100, EXPLICIT, 1);
 	for (int i = 0; i < ARRAY_LEN(bad); i++) {
 		/* Wrong bytes only where something has already arrived. */
-		w_data(&p, AF_INET, PEER_CLIENT, PORT, id, 1000, bad[i][0],
+		w_data(&p, ktap_family, PEER_CLIENT, PORT, id, 1000, bad[i][0],
 		       bad[i][1], 1);
 		for (int at = bad[i][0]; at < bad[i][0] + bad[i][1]; at++)
 			if ((at >= 100 && at < 200) || (at >= 400 && at < 500))
@@ -164,7 +164,7 @@ static void overlaps_change_nothing(void)
 
 static void random_pieces(void)
 {
-	struct hsock server = hsock_server(wnet.host, AF_INET, PORT);
+	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
 
 	srandom(7);
 	for (int i = 0; i < 60; i++) {
@@ -194,7 +194,7 @@ static void random_pieces(void)
 
 static void interleaved_messages(void)
 {
-	struct hsock server = hsock_server(wnet.host, AF_INET, PORT);
+	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
 	enum { NUM = 20, PIECES = 40 };
 	uint64_t id[NUM];
 	int order[PIECES];
@@ -221,8 +221,8 @@ static void interleaved_messages(void)
 /* Responses are put together in the same way. */
 static void response_in_pieces(void)
 {
-	struct hsock hs = hsock_open(wnet.host, AF_INET);
-	union haddr to = wnet_peer_addr(AF_INET, PORT);
+	struct hsock hs = hsock_open(wnet.host, ktap_family);
+	union haddr to = wnet_peer_addr(ktap_family, PORT);
 	int order[30];
 	struct hmsg m;
 	uint64_t id;
@@ -232,7 +232,7 @@ static void response_in_pieces(void)
 		ASSERT_RC(hsock_request(&hs, &to, "x", 1, &id), 0);
 		shuffle(order, 30);
 		for (int j = 0; j < 30; j++) {
-			w_data(&p, AF_INET, PORT, hsock_port(&hs), id ^ 1,
+			w_data(&p, ktap_family, PORT, hsock_port(&hs), id ^ 1,
 			       30000, order[j] * 1000, 1000, i);
 			w_send(&p);
 		}
@@ -244,7 +244,7 @@ static void response_in_pieces(void)
 
 static void copy_out_while_packets_arrive(void)
 {
-	struct hsock server = hsock_server(wnet.host, AF_INET, PORT);
+	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
 	uint64_t id = w_new_id();
 	struct hmsg m;
 
@@ -260,14 +260,14 @@ static void copy_out_while_packets_arrive(void)
 int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = {
-		KTAP_CASE(permutations_in_every_form),
-		KTAP_CASE(gaps_are_counted),
-		KTAP_CASE(duplicates_are_counted),
-		KTAP_CASE(overlaps_change_nothing),
-		KTAP_CASE(random_pieces),
-		KTAP_CASE(interleaved_messages),
-		KTAP_CASE(response_in_pieces),
-		KTAP_CASE(copy_out_while_packets_arrive),
+		KTAP_EACH(permutations_in_every_form),
+		KTAP_EACH(gaps_are_counted),
+		KTAP_EACH(duplicates_are_counted),
+		KTAP_EACH(overlaps_change_nothing),
+		KTAP_EACH(random_pieces),
+		KTAP_EACH(interleaved_messages),
+		KTAP_EACH(response_in_pieces),
+		KTAP_EACH(copy_out_while_packets_arrive),
 	};
 
 	wnet_init();
