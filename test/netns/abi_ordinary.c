@@ -296,7 +296,7 @@ static void mtu_discover_is_obeyed(void)
 {
 	static const struct { int set; int df; } rows[] = {
 		{ IP_PMTUDISC_DO, 1 }, { IP_PMTUDISC_DONT, 0 },
-		{ IP_PMTUDISC_WANT, 1 }, { IP_PMTUDISC_PROBE, 1 },
+		{ IP_PMTUDISC_WANT, 1 },
 	};
 	struct echoer e;
 
@@ -674,6 +674,133 @@ static void child_receives_in_its_own_memory(void)
 	EXPECT_RC(hsock_recv_within(&server, &m, 0, 1000), -EFAULT);
 }
 
+/* Where nothing else is, in any program. */
+#define FAR_REGION ((char *)0x100000000)
+#define FAR_LENGTH (16 << 20)
+#define AFTER_EXEC "after-exec"
+
+static void far_map(void)
+{
+	void *p = mmap(FAR_REGION, FAR_LENGTH, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+		       MAP_FIXED_NOREPLACE, -1, 0);
+
+	ASSERT(p == FAR_REGION, "mmap: %s", strerror(errno));
+}
+
+/* A server whose region is at a known place. */
+static struct hsock far_server(void)
+{
+	struct homa_rcvbuf_args args = { (uintptr_t)FAR_REGION, FAR_LENGTH };
+	struct hsock hs = hsock_bare(env.ns, ktap_family);
+
+	far_map();
+	ASSERT_EQ(setsockopt(hs.fd, IPPROTO_HOMA, SO_HOMA_RCVBUF, &args,
+			     sizeof(args)), 0);
+	ASSERT_RC(hsock_bind(&hs, PORT), 0);
+	hs.region = FAR_REGION;
+	hs.length = FAR_LENGTH;
+	return hs;
+}
+
+/* What another program does with the socket: without the region's memory a
+ * message is lost, with it the next one is received. Returns an exit status.
+ */
+static int receive_elsewhere(int fd)
+{
+	struct hsock hs = { .fd = fd, .region = FAR_REGION };
+	struct hmsg m;
+
+	if (hsock_recv_within(&hs, &m, 0, 1000) != -EFAULT || !m.args.id)
+		return 1;
+	far_map();
+	if (hsock_recv_within(&hs, &m, 0, 1000) != 5)
+		return 2;
+	return memcmp(FAR_REGION + m.args.bpage_offsets[0], "again", 5) ? 3 : 0;
+}
+
+static void send_twice(void)
+{
+	struct hsock hs = hsock_open(env.ns, ktap_family);
+	union haddr to = haddr_of(ktap_family, lo_ip(ktap_family), PORT);
+	uint64_t id;
+
+	ASSERT_RC(hsock_request(&hs, &to, "first", 5, &id), 0);
+	ASSERT_RC(hsock_request(&hs, &to, "again", 5, &id), 0);
+}
+
+static void child_succeeds(pid_t pid)
+{
+	int status = -1;
+
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT(WIFEXITED(status) && !WEXITSTATUS(status), "status %x", status);
+}
+
+static void program_receives_after_exec(void)
+{
+	struct hsock server = far_server();
+	char number[12];
+	pid_t pid;
+
+	send_twice();
+	snprintf(number, sizeof(number), "%d", server.fd);
+	pid = fork();
+	if (!pid) {
+		execl("/proc/self/exe", "abi_ordinary", AFTER_EXEC, number, NULL);
+		_exit(9);
+	}
+	child_succeeds(pid);
+	EXPECT(memcmp(server.region, "again", 5), "it is here, too");
+}
+
+/* Takes the descriptor that another process has passed. */
+static int take_fd(int from)
+{
+	char data, control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { &data, 1 };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
+			     .msg_control = control,
+			     .msg_controllen = sizeof(control) };
+
+	if (recvmsg(from, &mh, 0) != 1 || !CMSG_FIRSTHDR(&mh))
+		return -1;
+	return *(int *)CMSG_DATA(CMSG_FIRSTHDR(&mh));
+}
+
+static int pass_fd(int to, int fd)
+{
+	char data = 0, control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { &data, 1 };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
+			     .msg_control = control,
+			     .msg_controllen = sizeof(control) };
+
+	*CMSG_FIRSTHDR(&mh) = (struct cmsghdr){
+		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+		.cmsg_len = CMSG_LEN(sizeof(int)),
+	};
+	*(int *)CMSG_DATA(CMSG_FIRSTHDR(&mh)) = fd;
+	return sendmsg(to, &mh, 0) == 1 ? 0 : -errno;
+}
+
+static void process_receives_what_is_passed_on(void)
+{
+	struct hsock server;
+	int pair[2];
+	pid_t pid;
+
+	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	pid = fork();
+	if (!pid)
+		_exit(receive_elsewhere(take_fd(pair[1])));
+	server = far_server();
+	send_twice();
+	ASSERT_RC(pass_fd(pair[0], server.fd), 0);
+	child_succeeds(pid);
+	EXPECT(memcmp(server.region, "again", 5), "it is here, too");
+}
+
 static void stranger_cannot_be_made_to_receive(void)
 {
 	struct hsock hs = hsock_bare(env.ns, ktap_family);
@@ -705,6 +832,8 @@ int main(int argc, char **argv)
 		KTAP_CASE(errors_are_queued),
 		KTAP_CASE(failed_peer_is_named),
 		KTAP_EACH(child_receives_in_its_own_memory),
+		KTAP_EACH(program_receives_after_exec),
+		KTAP_EACH(process_receives_what_is_passed_on),
 		KTAP_EACH(stranger_cannot_be_made_to_receive),
 		KTAP_CASE(filter_drops_packets),
 		/* These leave rules, addresses or queues behind. */
@@ -713,6 +842,8 @@ int main(int argc, char **argv)
 		KTAP_CASE(mark_is_of_one_socket),
 	};
 
+	if (argc == 3 && !strcmp(argv[1], AFTER_EXEC))
+		return receive_elsewhere(atoi(argv[2]));
 	env.ns = ns_new();
 	env.other = ns_new();
 	ns_join(env.ns, env.other, 1500);

@@ -22,6 +22,10 @@ depmod -b /run/tree "$release"
 printf '#!/bin/sh\nexec /sbin/modprobe -d /run/tree "$@"\n' >/run/find_module
 chmod +x /run/find_module
 echo /run/find_module >/proc/sys/kernel/modprobe
+for alias in net-pf-2-proto-146-type-2 net-pf-10-proto-146-type-2; do
+	check_equal "$alias stands for homa.ko" \
+		"$(modprobe -d /run/tree --resolve-alias $alias)" homa
+done
 for family in socket.AF_INET socket.AF_INET6; do
 	rmmod homa
 	check "$family: homa.ko is not loaded" test ! -d /sys/module/homa
