@@ -222,16 +222,22 @@ static int make_headers(const struct wpkt *p, uint8_t *b)
 	return 54;
 }
 
-void w_send(const struct wpkt *p)
+int w_frame(const struct wpkt *p, uint8_t *frame)
 {
-	static uint8_t frame[70000];
 	int n = make_headers(p, frame);
 
 	memcpy(frame + n, p->b, p->len);
-	pcap_frame(frame, n + p->len);
-	ASSERT(send(wnet.fd, frame, n + p->len, 0) == n + p->len,
-	       "cannot send a frame of %d bytes: %s", n + p->len,
-	       strerror(errno));
+	return n + p->len;
+}
+
+void w_send(const struct wpkt *p)
+{
+	static uint8_t frame[70000];
+	int n = w_frame(p, frame);
+
+	pcap_frame(frame, n);
+	ASSERT(send(wnet.fd, frame, n, 0) == n,
+	       "cannot send a frame of %d bytes: %s", n, strerror(errno));
 }
 
 void w_send_control(int family, int type, int sport, int dport, uint64_t id)

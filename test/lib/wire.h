@@ -112,6 +112,9 @@ void w_grant(struct wpkt *p, int family, int sport, int dport, uint64_t id,
 void w_resend(struct wpkt *p, int family, int sport, int dport, uint64_t id,
 	      uint32_t offset, uint32_t length, int prio);
 
+/* Writes a packet with its Ethernet and IP headers to @frame; returns the length. */
+int w_frame(const struct wpkt *p, uint8_t *frame);
+
 /* Sends a packet as it is. */
 void w_send(const struct wpkt *p);
 

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fault.h"
 #include "hsock.h"
 #include "ktap.h"
 #include "ns.h"
@@ -32,50 +33,6 @@ static struct {
 	struct hsock server;
 	union haddr to;
 } env;
-
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	ASSERT(fd >= 0 && write(fd, text, strlen(text)) > 0, "%s: %s", path,
-	       strerror(errno));
-	close(fd);
-}
-
-/* Failures shall hit allocations that may sleep, and print nothing. */
-static void prepare(void)
-{
-	static const char *const kinds[] = {
-		"failslab", "fail_page_alloc", "fail_usercopy",
-	};
-	char path[100];
-
-	for (int i = 0; i < ARRAY_LEN(kinds); i++) {
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/verbose",
-			 kinds[i]);
-		write_file(path, "0");
-		snprintf(path, sizeof(path),
-			 "/sys/kernel/debug/%s/ignore-gfp-wait", kinds[i]);
-		if (i < 2)
-			write_file(path, "N");
-	}
-	write_file("/sys/kernel/debug/fail_page_alloc/min-order", "0");
-}
-
-/* Takes the n-th chance of a failure from now on; 0: none. */
-static void fail_nth(int n)
-{
-	static int fd = -1;
-	char text[20];
-
-	if (fd < 0)
-		fd = open("/proc/thread-self/fail-nth", O_RDWR);
-	snprintf(text, sizeof(text), "%d", n);
-	/* The chance that is left over from a call may be taken here. */
-	if (pwrite(fd, text, strlen(text), 0) < 0)
-		ASSERT(pwrite(fd, text, strlen(text), 0) > 0, "fail-nth: %s",
-		       strerror(errno));
-}
 
 /* What a call may return; most calls may also be refused a user page. */
 static bool is_expected(int rc)
@@ -98,13 +55,13 @@ static void sweep(const struct call *c)
 {
 	int refused = 0, rc = -1;
 
-	prepare();
+	fault_prepare();
 	for (int n = 1; n <= CHANCES; n++) {
 		if (c->before)
 			c->before();
-		fail_nth(n);
+		fault_nth(n);
 		rc = c->call();
-		fail_nth(0);
+		fault_nth(0);
 		if (c->after)
 			c->after(rc);
 		EXPECT(is_expected(rc), "chance %d: %s", n,
@@ -240,17 +197,52 @@ static void receiving_with_failures(void)
 	struct hmsg m;
 
 	open_pair();
-	prepare();
+	fault_prepare();
 	for (int n = 1; n < 30; n++) {
 		send_request();
-		fail_nth(n);
+		fault_nth(n);
 		hsock_recv(&env.server, &m, 0, MSG_DONTWAIT);
-		fail_nth(0);
+		fault_nth(0);
 		EXPECT(m.rc == 5000 || m.rc == -EFAULT, "chance %d: %zd", n,
 		       m.rc);
 		if (m.rc >= 0)
 			hsock_return(&env.server, &m);
 		abort_all(0);
+	}
+}
+
+static const char *file;
+
+/* Reads a file to its end; bytes or -errno. */
+static int read_file(void)
+{
+	int fd = open(file, O_RDONLY), sum = 0, rc = fd < 0 ? -errno : 1;
+	static char text[30000];
+
+	while (rc > 0) {
+		rc = read(fd, text, sizeof(text));
+		sum += rc > 0 ? rc : 0;
+		rc = rc < 0 ? -errno : rc;
+	}
+	if (fd >= 0)
+		close(fd);
+	return rc < 0 ? rc : sum;
+}
+
+static void files_out_of_memory(void)
+{
+	static const char *const files[] = {
+		"/proc/net/homa_metrics", "/proc/net/homa/socks",
+		"/proc/net/homa/rpcs", "/proc/net/homa/peers",
+		"/proc/net/timetrace",
+	};
+
+	open_pair();
+	ns_enter(env.ns);
+	for (int i = 0; i < ARRAY_LEN(files); i++) {
+		file = files[i];
+		ktap_label("%s", file);
+		sweep(&(struct call){ .call = read_file });
 	}
 }
 
@@ -262,6 +254,7 @@ int main(int argc, char **argv)
 		KTAP_CASE(requests_out_of_memory),
 		KTAP_CASE(replies_out_of_memory),
 		KTAP_CASE(receiving_with_failures),
+		KTAP_CASE(files_out_of_memory),
 	};
 
 	env.ns = ns_new();

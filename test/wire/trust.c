@@ -17,6 +17,7 @@
 
 #include "counters.h"
 #include "hsock.h"
+#include "klog.h"
 #include "ktap.h"
 #include "ns.h"
 #include "wire.h"
@@ -67,30 +68,6 @@ static void strangers_make_no_peers(void)
 	}
 }
 
-/* A descriptor that gives what is written to the kernel's log from now on. */
-static int log_open(void)
-{
-	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
-
-	ASSERT(fd >= 0, "no /dev/kmsg");
-	lseek(fd, 0, SEEK_END);
-	return fd;
-}
-
-static int log_records(int fd)
-{
-	char text[8192];
-	int n = 0;
-	ssize_t len;
-
-	while ((len = read(fd, text, sizeof(text) - 1)) > 0) {
-		text[len] = 0;
-		printf("# log: %s", text);
-		n++;
-	}
-	return n;
-}
-
 /* Packets of each type, for RPCs in each state and for none, that make no sense. */
 static void nothing_is_logged(void)
 {
@@ -99,7 +76,7 @@ static void nothing_is_logged(void)
 		struct hsock hs = hsock_open(wnet.host, family);
 		union haddr to = wnet_peer_addr(family, PORT);
 		uint64_t ids[3] = { w_new_id(), 0, w_new_id() };
-		int fd = log_open();
+		int fd = klog_open();
 		struct hmsg m;
 
 		w_send_message(family, PEER_CLIENT, PORT, ids[0], 10, 1, 1000);
@@ -117,9 +94,9 @@ static void nothing_is_logged(void)
 			}
 		}
 		sleep_ms(20);
-		EXPECT_EQ(log_records(fd), 0);
+		EXPECT_EQ(klog_records(fd), 0);
 		EXPECT_EQ(write(open("/dev/kmsg", O_WRONLY), "trust\n", 6), 6);
-		EXPECT_EQ(log_records(fd), 1);	/* it would have been seen */
+		EXPECT_EQ(klog_records(fd), 1);	/* it would have been seen */
 		close(fd);
 		hsock_close(&hs);
 		hsock_close(&server);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+ */
+/* Failures on purpose, on a kernel with fault injection: the n-th chance is taken. */
+#ifndef TEST_LIB_FAULT_H
+#define TEST_LIB_FAULT_H
+
+/* Failures shall hit allocations that may sleep, and print nothing. */
+void fault_prepare(void);
+
+/* Takes the n-th chance of a failure of this thread from now on; 0: none. */
+void fault_nth(int n);
+
+#endif
