@@ -37,6 +37,7 @@ static enum skb_drop_reason drop_reason(enum homa_drop why)
 	case HOMA_DROP_LIMIT:
 	case HOMA_DROP_PEER_LIMIT:
 	case HOMA_DROP_HOST_LIMIT:
+	case HOMA_DROP_SILENT:
 		return SKB_DROP_REASON_SOCKET_RCVBUFF;
 	case HOMA_DROP_MEMORY_LIMIT:
 		return SKB_DROP_REASON_PROTO_MEM;

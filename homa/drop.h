@@ -34,7 +34,8 @@
 	X(HOMA_DROP_NO_BUFFERS, rx_no_buffers) \
 	X(HOMA_DROP_NO_MEMORY, rx_no_memory) \
 	X(HOMA_DROP_REPLY_LIMIT, reply_limits) \
-	X(HOMA_DROP_INJECTED, rx_injected_drops)
+	X(HOMA_DROP_INJECTED, rx_injected_drops) \
+	X(HOMA_DROP_SILENT, rx_silent_limits)
 
 #define X(reason, metric) reason,
 /**
@@ -55,7 +56,8 @@ enum homa_drop {
 /* A packet was refused, for too much is there: it shows no progress. */
 static inline bool homa_drop_is_limit(enum homa_drop why)
 {
-	return why >= HOMA_DROP_LIMIT && why <= HOMA_DROP_MEMORY_LIMIT;
+	return (why >= HOMA_DROP_LIMIT && why <= HOMA_DROP_MEMORY_LIMIT) ||
+	       why == HOMA_DROP_SILENT;
 }
 
 void homa_drop_data(struct homa_net *hn, struct sk_buff *skb,

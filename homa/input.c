@@ -30,6 +30,8 @@
 #include "output.h"
 #include "prio.h"
 #include "rpc.h"
+#include "rxmem.h"
+#include "silent.h"
 #include "sock.h"
 #include "timer.h"
 #include "tomb.h"
@@ -295,6 +297,8 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 	if (homa_msgin_complete(&rpc->in)) {
 		homa_rpc_answered(rpc);
 		homa_timer_cancel(rpc);
+		homa_silent_complete(rpc);
+		homa_rxmem_completed(rpc);
 		homa_rpc_ready(rpc);
 	}
 	return drop;
@@ -334,10 +338,38 @@ static enum homa_drop data_second(struct homa_rx *rx)
 	return drop;
 }
 
+/* Why a request is not taken, or what became of it, for errors of homa_rpc_publish(). */
+static enum homa_drop data_refused(struct homa_rx *rx, int err)
+{
+	switch (err) {
+	case -EEXIST:
+		return data_second(rx);
+	case -EALREADY:
+		return HOMA_DROP_EXECUTED;
+	case -ENOBUFS:
+		return HOMA_DROP_LIMIT;
+	case -EDQUOT:
+		return HOMA_DROP_PEER_LIMIT;
+	case -ENFILE:
+		return HOMA_DROP_HOST_LIMIT;
+	default:
+		return HOMA_DROP_CANT_CREATE;
+	}
+}
+
+/* Is the packet, which data_check() has passed, all of its message? */
+static bool data_is_whole(const struct homa_rx *rx)
+{
+	const struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
+
+	return rx->skb->len - sizeof(*h) >= ntohl(h->message_length);
+}
+
 /* First packet of a request: makes the server RPC. */
 static enum homa_drop data_unknown(struct homa_rx *rx)
 {
-	enum homa_drop drop = HOMA_DROP_CANT_CREATE;
+	bool whole = data_is_whole(rx);
+	enum homa_drop drop;
 	struct homa_rpc *rpc;
 	int err;
 
@@ -345,6 +377,9 @@ static enum homa_drop data_unknown(struct homa_rx *rx)
 		return HOMA_DROP_UNKNOWN_RPC;
 	if (!smp_load_acquire(&rx->hsk->rcvbuf))	/* see msgin_reserve() */
 		return HOMA_DROP_CANT_CREATE;
+	drop = homa_silent_admit(rx->hsk, &rx->peer, whole);
+	if (drop != HOMA_CONSUMED)
+		return drop;
 	rpc = homa_rpc_alloc(rx->hsk, &rx->peer, rx->path.dport, rx->path.id,
 			     GFP_ATOMIC | __GFP_NOWARN);
 	if (!rpc)
@@ -353,21 +388,13 @@ static enum homa_drop data_unknown(struct homa_rx *rx)
 
 	spin_lock(&rpc->lock);
 	err = homa_rpc_publish(rpc);
-	if (!err)
+	if (!err) {
+		homa_silent_begun(rpc, whole);
 		drop = data_known(rx, rpc);
+	}
 	spin_unlock(&rpc->lock);
 	homa_rpc_put(rpc);
-	if (err == -EEXIST)
-		return data_second(rx);
-	if (err == -EALREADY)
-		return HOMA_DROP_EXECUTED;
-	if (err == -ENOBUFS)
-		return HOMA_DROP_LIMIT;
-	if (err == -EDQUOT)
-		return HOMA_DROP_PEER_LIMIT;
-	if (err == -ENFILE)
-		return HOMA_DROP_HOST_LIMIT;
-	return drop;
+	return err ? data_refused(rx, err) : drop;
 }
 
 static enum homa_drop grant_known(struct homa_rx *rx, struct homa_rpc *rpc)

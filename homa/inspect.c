@@ -52,6 +52,7 @@ EXPORT_SYMBOL_GPL(homa_inspect_at);
 static void inspect_rpcs(struct homa_sock *hsk, struct homa_sock_info *info)
 {
 	int mark = atomic_inc_return(&homa_sock_net(hsk)->inspections);
+	struct rb_node *node;
 	struct homa_rpc *rpc;
 
 	spin_lock_bh(&hsk->lock);
@@ -65,7 +66,8 @@ static void inspect_rpcs(struct homa_sock *hsk, struct homa_sock_info *info)
 	}
 	list_for_each_entry(rpc, &hsk->ready, ready_links)
 		info->ready++;
-	list_for_each_entry(rpc, &hsk->buf_waiters, buf_links)
+	for (node = rb_first_cached(&hsk->buf_waiters); node;
+	     node = rb_next(node))
 		info->stalled++;
 	spin_unlock_bh(&hsk->lock);
 }

@@ -200,7 +200,10 @@ struct homa_net;
 	M(resend_limits, "Times RESENDs had to wait: too many to one peer") \
 	M(early_resends, "RESENDs for gaps that order proves to be losses") \
 	M(pacer_stalls, "Times that nothing was completed though packets waited") \
-	M(granted_kb_integral, "Kilobytes granted and not here yet, times time")
+	M(granted_kb_integral, "Kilobytes granted and not here yet, times time") \
+	M(rx_silent_limits, "DATA dropped: too much of silent or new peers") \
+	M(silent_discards, "Server RPCs ended: silent, and their room was wanted") \
+	M(rx_helped, "Messages helped to be complete: memory was short")
 
 #define HOMA_METRIC_FIELD(name, desc) u64 name;
 #define HOMA_METRIC_ARRAY(name, entries, label) u64 name[entries];

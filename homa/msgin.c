@@ -87,18 +87,22 @@ static bool msgin_reserve(struct homa_rpc *rpc)
 	return true;
 }
 
+static bool wait_less(struct rb_node *a, const struct rb_node *b)
+{
+	const struct homa_rpc *x = rb_entry(a, struct homa_rpc, buf_node);
+	const struct homa_rpc *y = rb_entry(b, struct homa_rpc, buf_node);
+
+	return x->in.length < y->in.length;
+}
+
 /* Lets a message wait for room, behind those that are not longer. */
 static void msgin_await_room(struct homa_rpc *rpc)
 {
 	struct homa_sock *hsk = rpc->hsk;
-	struct homa_rpc *other;
 
 	homa_metric_inc(rpc->hn, buffer_alloc_failures);
 	spin_lock(&hsk->lock);
-	list_for_each_entry(other, &hsk->buf_waiters, buf_links)
-		if (other->in.length > rpc->in.length)
-			break;
-	list_add_tail(&rpc->buf_links, &other->buf_links);
+	rb_add_cached(&rpc->buf_node, &hsk->buf_waiters, wait_less);
 	spin_unlock(&hsk->lock);
 }
 
@@ -111,8 +115,11 @@ static void msgin_await_room(struct homa_rpc *rpc)
 void homa_msgin_stop_waiting(struct homa_rpc *rpc)
 {
 	lockdep_assert_held(&rpc->lock);
+	if (RB_EMPTY_NODE(&rpc->buf_node))	/* changes under both locks */
+		return;
 	spin_lock(&rpc->hsk->lock);
-	list_del_init(&rpc->buf_links);
+	rb_erase_cached(&rpc->buf_node, &rpc->hsk->buf_waiters);
+	RB_CLEAR_NODE(&rpc->buf_node);
 	spin_unlock(&rpc->hsk->lock);
 }
 
@@ -291,7 +298,7 @@ static enum homa_drop msgin_charge(struct homa_rpc *rpc, u32 truesize)
 		     (u64)MSGIN_TRUESIZE_FACTOR * HOMA_MAX_LARGE_LENGTH > INT_MAX);
 	if (rpc->in.truesize + truesize > limit)
 		return HOMA_DROP_LIMIT;
-	return homa_rxmem_charge(rpc->hsk, truesize);
+	return homa_rxmem_charge(rpc->hsk, truesize, homa_rxmem_is_helped(rpc));
 }
 
 /**
@@ -318,6 +325,8 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 		return HOMA_DROP_NO_BUFFERS;
 	}
 	drop = msgin_charge(rpc, skb->truesize);
+	in->refused = drop == HOMA_DROP_HOST_LIMIT ||
+		      drop == HOMA_DROP_MEMORY_LIMIT;
 	if (drop != HOMA_ACCEPTED)
 		return drop;
 	fresh = msgin_note(rpc, offset, offset + length);
@@ -491,13 +500,15 @@ int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue)
 /* Takes the first waiter for buffers, with a reference. */
 static struct homa_rpc *first_buf_waiter(struct homa_sock *hsk)
 {
-	struct homa_rpc *rpc;
+	struct homa_rpc *rpc = NULL;
+	struct rb_node *first;
 
 	spin_lock_bh(&hsk->lock);
-	rpc = list_first_entry_or_null(&hsk->buf_waiters, struct homa_rpc,
-				       buf_links);
-	if (rpc)
+	first = rb_first_cached(&hsk->buf_waiters);
+	if (first) {
+		rpc = rb_entry(first, struct homa_rpc, buf_node);
 		homa_rpc_get(rpc);
+	}
 	spin_unlock_bh(&hsk->lock);
 	return rpc;
 }
@@ -517,7 +528,7 @@ void homa_msgin_serve_waiters(struct homa_sock *hsk)
 
 	__skb_queue_head_init(&txq);
 	while (served && !READ_ONCE(hsk->shutdown) &&
-	       !list_empty_careful(&hsk->buf_waiters)) {
+	       !RB_EMPTY_ROOT(&hsk->buf_waiters.rb_root)) {
 		rpc = first_buf_waiter(hsk);
 		if (!rpc)
 			break;

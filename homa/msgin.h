@@ -66,6 +66,9 @@ static inline struct homa_rx_cb *homa_rx_cb(struct sk_buff *skb)
  * @gaps: struct homa_gap, ascending
  * @queue: packets, headers pulled, in order of arrival
  * @truesize: memory that @queue occupies
+ * @refused: host or machine had no memory for the last packet
+ * @helped_until: jiffies; it may use the host's reserve of memory, see rxmem.c; 0:
+ *	it never might
  * @has_bpages: space has been reserved
  * @num_bpages: entries in @bpages
  * @bpages: offsets in the receive region
@@ -87,6 +90,8 @@ struct homa_msgin {
 	struct list_head gaps;
 	struct sk_buff_head queue;
 	u32 truesize;
+	unsigned long helped_until;
+	bool refused;
 	bool has_bpages;
 	u16 num_bpages;
 	u32 *bpages;

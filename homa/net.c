@@ -8,6 +8,7 @@
 #include "peer.h"
 #include "prio.h"
 #include "rpc.h"
+#include "rxmem.h"
 #include "sock.h"
 #include "tomb.h"
 
@@ -51,6 +52,7 @@ static const struct {
 	{ homa_sysctl_net_init, homa_sysctl_net_exit },
 	{ homa_proc_net_init, homa_proc_net_exit },
 	{ homa_inspect_net_init, homa_inspect_net_exit },
+	{ homa_rxmem_net_init, homa_rxmem_net_exit },
 };
 
 static int __net_init homa_net_init(struct net *net)

@@ -196,6 +196,9 @@ struct homa_prio {
  * @proc_dir: /proc/net/homa
  * @server_rpcs: server RPCs of all sockets
  * @rx_mem: pools of all sockets, see rxmem.c
+ * @silent_kb: kilobytes of room that silent requests hold, see silent.c
+ * @strangers: unfinished requests of hosts that never finished one
+ * @rx_help: helps incomplete messages, see rxmem.c
  * @inspections: counts of peers in inspect.c so far
  * @replies: packets sent in answer to packets that belong to no RPC
  * @rpcs: all RPCs of this host, by peer address and id
@@ -223,6 +226,9 @@ struct homa_net {
 	atomic_t unanswered;
 	atomic_t server_rpcs;
 	atomic64_t rx_mem;
+	atomic_t silent_kb;
+	atomic_t strangers;
+	struct delayed_work rx_help;
 	atomic_t inspections;
 	struct homa_rate replies;
 	struct rhltable rpcs;

@@ -38,6 +38,10 @@ struct homa_peer_key {
  * @asked_last: time of the last that was counted, ns
  * @resends: RESENDs to it
  * @server_rpcs: RPCs that it has begun and that are not over
+ * @unfinished: of them, those whose request came in several packets and is not all
+ *	here
+ * @silent_kb: kilobytes of room that its silent requests hold, see silent.c
+ * @proven: a message of it has arrived entirely
  * @lock: protects what follows
  * @cutoffs: the peer's cutoffs; priority i is for messages up to cutoffs[i]
  * @cutoff_version: version of @cutoffs, 0 until CUTOFFS arrived
@@ -61,6 +65,9 @@ struct homa_peer {
 	u64 asked_last;
 	struct homa_rate resends;
 	atomic_t server_rpcs;
+	atomic_t unfinished;
+	atomic_t silent_kb;
+	bool proven;
 
 	spinlock_t lock;
 	u32 cutoffs[HOMA_MAX_PRIORITIES];

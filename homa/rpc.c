@@ -15,6 +15,8 @@
 #include "grant.h"
 #include "pacer.h"
 #include "rpc.h"
+#include "rxmem.h"
+#include "silent.h"
 #include "sock.h"
 #include "timer.h"
 #include "tomb.h"
@@ -85,7 +87,7 @@ struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 	struct homa_net *hn = homa_sock_net(hsk);
 	struct homa_rpc *rpc;
 
-	rpc = kzalloc(sizeof(*rpc), gfp);
+	rpc = homa_rxmem_zalloc(hsk, sizeof(*rpc), gfp);
 	if (!rpc)
 		return NULL;
 	rpc->peer = homa_peer_get(hn, peer);
@@ -112,7 +114,7 @@ struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 	homa_timer_init(rpc);
 	INIT_LIST_HEAD(&rpc->sock_links);
 	INIT_LIST_HEAD(&rpc->ready_links);
-	INIT_LIST_HEAD(&rpc->buf_links);
+	RB_CLEAR_NODE(&rpc->buf_node);
 	RB_CLEAR_NODE(&rpc->pacer_node);
 	sock_hold(homa_sock_sk(hsk));
 	return rpc;
@@ -446,8 +448,9 @@ void homa_rpc_end(struct homa_rpc *rpc)
 	spin_lock(&hsk->lock);
 	homa_sock_remove_rpc(hsk, rpc);
 	list_del_init(&rpc->ready_links);
-	list_del_init(&rpc->buf_links);
 	spin_unlock(&hsk->lock);
+	homa_msgin_stop_waiting(rpc);
+	homa_silent_over(rpc);
 	if (!homa_is_client(rpc))
 		rpc_uncount(rpc);
 

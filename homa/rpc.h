@@ -92,6 +92,9 @@ struct homa_rpc_key {
  * @patience: BUSYs received since the peer last sent anything else, up to
  *	TIMER_MAX_PATIENCE
  * @backoff: NEED_ACKs sent so far, for the next interval
+ * @silent_kb: what it holds though its sender is silent, see silent.c
+ * @unfinished: counted in homa_peer.unfinished
+ * @stranger: counted in homa_net.strangers
  * @restarted: the request has been sent again because of RPC_UNKNOWN
  * @waiters: thread that waits for this private RPC
  * @waiting: there is such a thread
@@ -100,7 +103,7 @@ struct homa_rpc_key {
  * Under hsk->lock:
  * @sock_links: in homa_sock.rpcs
  * @ready_links: in homa_sock.ready, or empty
- * @buf_links: in homa_sock.buf_waiters, or empty
+ * @buf_node: in homa_sock.buf_waiters, or cleared
  *
  * @grant: the incoming message in grant.c; locks: see there
  *
@@ -147,13 +150,16 @@ struct homa_rpc {
 	int patience;
 	int backoff;
 	bool restarted;
+	int silent_kb;
+	bool unfinished;
+	bool stranger;
 	wait_queue_head_t waiters;
 	bool waiting;
 	bool announced;
 
 	struct list_head sock_links;
 	struct list_head ready_links;
-	struct list_head buf_links;
+	struct rb_node buf_node;
 
 	struct homa_grantee grant;
 	struct rb_node pacer_node;

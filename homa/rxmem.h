@@ -11,7 +11,13 @@ extern long homa_rxmem_limits[3];
 DECLARE_PER_CPU(int, homa_rxmem_reserve);
 
 void homa_rxmem_setup(void);
-enum homa_drop homa_rxmem_charge(struct homa_sock *hsk, u32 bytes);
+void *homa_rxmem_zalloc(struct homa_sock *hsk, size_t size, gfp_t gfp);
+int homa_rxmem_net_init(struct homa_net *hn);
+void homa_rxmem_net_exit(struct homa_net *hn);
+bool homa_rxmem_scarce(struct homa_sock *hsk);
+bool homa_rxmem_is_helped(const struct homa_rpc *rpc);
+void homa_rxmem_completed(struct homa_rpc *rpc);
+enum homa_drop homa_rxmem_charge(struct homa_sock *hsk, u32 bytes, bool helped);
 void homa_rxmem_uncharge(struct homa_sock *hsk, u32 bytes);
 u32 homa_rxmem_window(struct homa_sock *hsk);
 

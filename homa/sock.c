@@ -117,7 +117,7 @@ int homa_sock_init(struct homa_sock *hsk)
 	INIT_LIST_HEAD(&hsk->rpcs);
 	INIT_LIST_HEAD(&hsk->walks);
 	INIT_LIST_HEAD(&hsk->ready);
-	INIT_LIST_HEAD(&hsk->buf_waiters);
+	hsk->buf_waiters = RB_ROOT_CACHED;
 	atomic_set(&hsk->private_ready, 0);
 	atomic_long_set(&hsk->tx_mem, 0);
 	hsk->error_msg = "";

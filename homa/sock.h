@@ -27,6 +27,7 @@ struct homa_rpc;
  * @private_ready: private RPCs that have a result, which nobody has received
  * @tx_mem: bytes of memory in outgoing messages
  * @rx_mem: bytes of memory in packets of incoming messages
+ * @silent_kb: kilobytes of room that silent requests hold, see silent.c
  * @rx_pool: what of @rx_mem is charged to host and cgroup, see rxmem.c; under the
  *	generic lock, READ_ONCE
  * @destruct: the generic part's destructor
@@ -39,7 +40,8 @@ struct homa_rpc;
  * @num_server_rpcs: server RPCs among them
  * @walks: struct sock_walk, who is on the way through @rpcs
  * @ready: struct homa_rpc that recvmsg(2) can return, in order of arrival
- * @buf_waiters: struct homa_rpc without buffer space, shortest message first
+ * @buf_waiters: struct homa_rpc without buffer space, shortest message first, then
+ *	oldest
  * @rcvbuf: receive region; set once; smp_load_acquire() without the lock
  */
 struct homa_sock {
@@ -54,6 +56,7 @@ struct homa_sock {
 	atomic_t private_ready;
 	atomic_long_t tx_mem;
 	atomic_long_t rx_mem;
+	atomic_t silent_kb;
 	long rx_pool;
 	void (*destruct)(struct sock *sk);
 
@@ -64,7 +67,7 @@ struct homa_sock {
 	int num_server_rpcs;
 	struct list_head walks;
 	struct list_head ready;
-	struct list_head buf_waiters;
+	struct rb_root_cached buf_waiters;
 	struct homa_rcvbuf *rcvbuf;
 };
 

@@ -29,7 +29,21 @@
 #define USECS_MAX 1000000
 #define BYTES_MAX 1000000000
 
-/* K(name, default, lowest, highest): a knob that is one int. */
+/* K(name, default, lowest, highest): a bound of what a host keeps for others. They are
+ * one int, as the knobs below.
+ */
+#define BOUNDS(K)						\
+	K(max_host_rpcs, 100000, 1, 10000000)			\
+	K(max_peer_rpcs, 10000, 1, 1000000)			\
+	K(max_peer_silent_kbytes, 16384, 64, INT_MAX)		\
+	K(max_peers, 20000, 1, 1000000)				\
+	K(max_rx_kbytes, 2000000, 16384, INT_MAX)		\
+	K(max_server_rpcs, 10000, 1, 1000000)			\
+	K(max_silent_kbytes, 65536, 64, INT_MAX)		\
+	K(max_strangers, 1000, 1, 1000000)			\
+	K(max_tombstones, 131072, 1, 10000000)			\
+	K(wmem_max, 100000000, SOCK_MIN_SNDBUF, INT_MAX)
+
 #define KNOBS(K)						\
 	K(accept_bits, 0, 0, 31)				\
 	K(accept_freeze, 1, 0, 1)				\
@@ -53,20 +67,15 @@
 	K(max_dead_buffs, 0, 0, INT_MAX)			\
 	K(max_grantable_rpcs, 0, 0, INT_MAX)			\
 	K(max_gro_skbs, 20, 1, 1000)				\
-	K(max_host_rpcs, 100000, 1, 10000000)			\
 	K(max_gso_size, 0, 0, BYTES_MAX)			\
 	K(max_incoming, 400000, 1, BYTES_MAX)			\
 	K(max_link_usage, 99, 5, 100)				\
 	K(max_nic_est_backlog_usecs, 5, 0, USECS_MAX)		\
 	K(max_nic_queue_usecs, 40, 0, USECS_MAX)		\
 	K(max_overcommit, 8, 1, 8)				\
-	K(max_peer_rpcs, 10000, 1, 1000000)			\
-	K(max_peers, 20000, 1, 1000000)				\
-	K(max_replies, 200, 1, INT_MAX)				\
+	K(max_replies, 50, 1, INT_MAX)				\
 	K(max_resends, 20, 1, INT_MAX)				\
-	K(max_rx_kbytes, 2000000, 16384, INT_MAX)			\
-	K(max_server_rpcs, 10000, 1, 1000000)			\
-	K(max_tombstones, 131072, 1, 10000000)			\
+	K(max_silent_percent, 50, 1, 100)			\
 	K(pacer_fifo_fraction, 50, 0, 1000)			\
 	K(peer_gc_threshold, 5000, 0, INT_MAX)			\
 	K(peer_idle_secs_max, 120, 0, MSECS_MAX)		\
@@ -86,12 +95,12 @@
 	K(unsched_bytes, 40000, 1, BYTES_MAX)			\
 	K(verbose, 0, 0, INT_MAX)				\
 	K(verify_checksum, 0, 0, 1)				\
-	K(window, 0, 0, BYTES_MAX)				\
-	K(wmem_max, 100000000, SOCK_MIN_SNDBUF, INT_MAX)
+	K(window, 0, 0, BYTES_MAX)
 
 #define DEFAULT(name, value, low, high) .name = value,
 
 static const struct homa_sysctls defaults = {
+	BOUNDS(DEFAULT)
 	KNOBS(DEFAULT)
 	.num_priorities = HOMA_SYSCTL_PRIORITIES,
 	.priority_map = { 0, 1, 2, 3, 4, 5, 6, 7 },
@@ -370,6 +379,7 @@ static int gen3_proc(homa_ctl_table *ctl, int write, void *buffer,
 },
 
 static const struct ctl_table knobs[] = {
+	BOUNDS(KNOB)
 	KNOBS(KNOB)
 	ROW(auto_cutoffs, 1, 0644, auto_cutoffs_proc, 0, 1)
 	ROW(cutoff_version, 1, 0444, proc_dointvec, 0, INT_MAX)

@@ -68,10 +68,14 @@ struct homa_sysctls {
 	int max_sched_prio;	  /* read-only; highest scheduled level */
 	int auto_cutoffs;	  /* ours: compute them; writing them clears it */
 
-	/* Bounds (rpc.c, tomb.c, peer.c). */
+	/* Bounds (rpc.c, silent.c, rxmem.c, tomb.c, peer.c). */
 	int max_server_rpcs;	  /* ours: server RPCs alive in one socket */
 	int max_peer_rpcs;	  /* ours: server RPCs alive of one peer */
 	int max_host_rpcs;	  /* ours: server RPCs alive in all sockets */
+	int max_strangers;	  /* ours: unfinished requests of unknown hosts */
+	int max_peer_silent_kbytes; /* ours: room of silent requests of a peer, */
+	int max_silent_kbytes;	  /* of all peers, */
+	int max_silent_percent;	  /* and of a socket, in percent of its region */
 	int max_rx_kbytes;	  /* ours: memory of packets not received yet */
 	int max_tombstones;	  /* ours: what is remembered of ended RPCs */
 	int tombstone_msecs;	  /* ours: for so long */

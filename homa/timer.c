@@ -36,6 +36,7 @@
 #include "output.h"
 #include "prio.h"
 #include "rpc.h"
+#include "silent.h"
 #include "timer.h"
 
 /* 2 + 4 + ... + 1024 + 1024 ms: about 3 s until a dead client is forgotten. */
@@ -66,6 +67,11 @@
  * asked for after so many times the usual silence.
  */
 #define TIMER_QUEUED 3
+
+/* Requests of strangers are forgotten after so many times the usual silence, if there
+ * are many.
+ */
+#define TIMER_UNWELCOME 2
 
 static u64 ticks_to_ns(int ticks)
 {
@@ -169,6 +175,7 @@ void homa_timer_heard(struct homa_rpc *rpc)
 {
 	lockdep_assert_held(&rpc->lock);
 	rpc->last_heard = homa_now();
+	homa_silent_heard(rpc);
 	homa_peer_heard(rpc->peer, rpc->last_heard);
 	rpc->soft_error = 0;
 	rpc->tries = 0;
@@ -318,6 +325,13 @@ static void timer_ask(struct homa_rpc *rpc, u64 now, struct sk_buff_head *txq)
 	rpc->asked++;
 }
 
+/* What a request holds is wanted by others. Its client will send it again. */
+static void timer_discard(struct homa_rpc *rpc)
+{
+	homa_metric_inc(rpc->hn, silent_discards);
+	homa_rpc_end(rpc);
+}
+
 /* Asks for what is missing, or gives up. */
 static void timer_silence(struct homa_rpc *rpc, u64 now,
 			  struct sk_buff_head *txq)
@@ -334,22 +348,32 @@ static void timer_silence(struct homa_rpc *rpc, u64 now,
 	}
 	rpc->next_action = rpc->last_heard + resend;
 
+	if (silence >= TIMER_UNWELCOME * resend && homa_silent_unwelcome(rpc)) {
+		timer_discard(rpc);
+		return;
+	}
 	if (timer_our_turn(rpc)) {
 		if (!timer_probe(rpc, silence, txq)) {
 			timer_timed_out(rpc);
 			return;
 		}
 		rpc->next_action = max(rpc->next_action, now + resend);
+		if (rpc->stranger && silence < TIMER_UNWELCOME * resend)
+			rpc->next_action = now + resend;
 	} else if (timer_expired(rpc, now)) {
 		timer_timed_out(rpc);
 		return;
 	} else if (silence >= resend) {
 		bool outranked = homa_grant_silent(rpc);
 
-		if (outranked && silence < TIMER_QUEUED * resend)
+		if (outranked && silence < TIMER_QUEUED * resend) {
 			rpc->next_action = now + resend;
-		else
+		} else if (homa_silent_tolerate(rpc)) {
 			timer_ask(rpc, now, txq);
+		} else {
+			timer_discard(rpc);
+			return;
+		}
 	}
 	timer_arm(rpc, now);
 }

@@ -105,7 +105,7 @@ static inline struct homa_rpc *host_rpc(struct kunit *test, u64 id)
 	homa_msgin_init(&rpc->in);
 	INIT_LIST_HEAD(&rpc->sock_links);
 	INIT_LIST_HEAD(&rpc->ready_links);
-	INIT_LIST_HEAD(&rpc->buf_links);
+	RB_CLEAR_NODE(&rpc->buf_node);
 	RB_CLEAR_NODE(&rpc->pacer_node);
 	return rpc;
 }

@@ -26,7 +26,7 @@ static struct homa_rpc *incoming_to(struct kunit *test, u32 length, u32 pages)
 
 	KUNIT_ASSERT_NOT_NULL(test, hsk);
 	spin_lock_init(&hsk->lock);
-	INIT_LIST_HEAD(&hsk->buf_waiters);
+	hsk->buf_waiters = RB_ROOT_CACHED;
 	charge_like_a_socket(test, &hsk->inet.sk);
 	hsk->rcvbuf = homa_rcvbuf_alloc(0x10000000, pages << HOMA_BPAGE_SHIFT);
 	KUNIT_ASSERT_NOT_NULL(test, hsk->rcvbuf);
@@ -580,7 +580,8 @@ static void homa_msgin_start__waits_for_room(struct kunit *test)
 	static const u32 lengths[] = { 3000, 1000, 2000, 1000 };
 	static const int order[] = { 1, 3, 2, 0 };
 	struct live *live = test->priv;
-	struct homa_rpc *first, *rpc, *rpcs[4];
+	struct homa_rpc *first, *rpcs[4];
+	struct rb_node *node;
 	int i;
 
 	live_region(test, 1);
@@ -595,8 +596,9 @@ static void homa_msgin_start__waits_for_room(struct kunit *test)
 				HOMA_DROP_NO_BUFFERS);
 	}
 	i = 0;
-	list_for_each_entry(rpc, &live->hsk->buf_waiters, buf_links)
-		KUNIT_EXPECT_PTR_EQ(test, rpc, rpcs[order[i++]]);
+	for (node = rb_first_cached(&live->hsk->buf_waiters); node;
+	     node = rb_next(node))
+		KUNIT_EXPECT_PTR_EQ(test, node, &rpcs[order[i++]]->buf_node);
 	KUNIT_EXPECT_EQ(test, i, 4);
 
 	/* No room yet: nothing changes. */
@@ -607,7 +609,7 @@ static void homa_msgin_start__waits_for_room(struct kunit *test)
 	homa_rcvbuf_release(live->hsk->rcvbuf, first->in.bpages, 1);
 	first->in.num_bpages = 0;
 	homa_msgin_serve_waiters(live->hsk);
-	KUNIT_EXPECT_TRUE(test, list_empty(&live->hsk->buf_waiters));
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&live->hsk->buf_waiters.rb_root));
 	for (i = 0; i < 4; i++)
 		KUNIT_EXPECT_TRUE(test, rpcs[i]->in.has_bpages);
 	KUNIT_EXPECT_EQ(test, rpcs[1]->in.bpages[0], 0U);
@@ -632,7 +634,7 @@ static void homa_msgin_serve_waiters__stops_at_one_too_long(struct kunit *test)
 	homa_msgin_serve_waiters(live->hsk);
 	KUNIT_EXPECT_TRUE(test, fits->in.has_bpages);
 	KUNIT_EXPECT_FALSE(test, huge->in.has_bpages);
-	KUNIT_EXPECT_TRUE(test, list_empty(&fits->buf_links));
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_NODE(&fits->buf_node));
 }
 
 static struct kunit_case msgin_live_cases[] = {

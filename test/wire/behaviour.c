@@ -820,7 +820,7 @@ static void replies_without_an_rpc_are_limited(void)
 		}
 		hsock_close(&server);
 	}
-	ASSERT_RC(ns_sysctl(wnet.host, "max_replies", "200"), 0);
+	ASSERT_RC(ns_sysctl(wnet.host, "max_replies", "50"), 0);
 }
 
 /* However many RPCs wait for a peer that is silent: it gets a few RESENDs in

@@ -29,6 +29,7 @@
 /**
  * struct message - a request of one of the peer's hosts
  * @host: 10.9.0.@host
+ * @port: that it goes to
  * @id: even
  * @total: bytes
  * @sent: bytes sent so far
@@ -38,6 +39,7 @@
  */
 struct message {
 	int host;
+	int port;
 	uint64_t id;
 	uint32_t total;
 	uint32_t sent;
@@ -62,8 +64,8 @@ static void send_up_to(struct message *m, uint32_t end)
 	while (m->sent < end) {
 		uint32_t n = end - m->sent < 1400 ? end - m->sent : 1400;
 
-		w_data(&p, AF_INET, PEER_CLIENT, PORT, m->id, m->total, m->sent,
-		       n, 1);
+		w_data(&p, AF_INET, PEER_CLIENT, m->port, m->id, m->total,
+		       m->sent, n, 1);
 		p.src[3] = m->host;
 		put32(&p, AT_INCOMING, UNASKED);
 		w_send(&p);
@@ -98,15 +100,21 @@ static int collect(void)
 	return n;
 }
 
-static struct message *message(int host, uint32_t total)
+static struct message *message_to(int port, int host, uint32_t total)
 {
 	struct message *m = &messages[num_messages++];
 
-	*m = (struct message){ .host = host, .id = w_new_id(), .total = total,
-			       .granted = UNASKED, .prio = -1, .top_prio = -1 };
+	*m = (struct message){ .host = host, .port = port, .id = w_new_id(),
+			       .total = total, .granted = UNASKED, .prio = -1,
+			       .top_prio = -1 };
 	send_up_to(m, UNASKED);
 	collect();
 	return m;
+}
+
+static struct message *message(int host, uint32_t total)
+{
+	return message_to(PORT, host, total);
 }
 
 static void begin(const char *window, const char *overcommit)
@@ -208,6 +216,23 @@ static void room_that_appears_is_granted(void)
 	knob("max_incoming", "400000");
 }
 
+/* ... and when a message goes without another packet, here with its socket. */
+static void slot_that_comes_free_is_granted(void)
+{
+	struct message *waits;
+	struct hsock other;
+
+	begin("15000", "1");
+	other = hsock_server(wnet.host, AF_INET, PORT + 1);
+	EXPECT_EQ(message(2, 100000)->granted, UNASKED + 15000);
+	waits = message_to(PORT + 1, 3, 200000);
+	EXPECT_EQ(waits->granted, UNASKED);
+	hsock_close(&server);
+	EXPECT_EQ(collect(), 1);
+	EXPECT_EQ(waits->granted, UNASKED + 15000);
+	hsock_close(&other);
+}
+
 /* Sends all that is granted, until a message is complete. */
 static void finish(struct message *m)
 {
@@ -282,6 +307,7 @@ int main(int argc, char **argv)
 		KTAP_CASE(each_sender_gets_a_slot),
 		KTAP_CASE(short_message_displaces_a_long_one),
 		KTAP_CASE(room_that_appears_is_granted),
+		KTAP_CASE(slot_that_comes_free_is_granted),
 		KTAP_CASE(oldest_message_has_its_share),
 		KTAP_CASE(few_messages_use_low_levels),
 	};
