@@ -29,8 +29,8 @@
 #define USECS_MAX 1000000
 #define BYTES_MAX 1000000000
 
-/* K(name, default, lowest, highest): a bound of what a host keeps for others. They are
- * one int, as the knobs below.
+/* K(name, default, lowest, highest): a bound of what a host keeps for others, see
+ * bound_proc(). They are one int, as the knobs below.
  */
 #define BOUNDS(K)						\
 	K(max_host_rpcs, 100000, 1, 10000000)			\
@@ -109,6 +109,29 @@ static const struct homa_sysctls defaults = {
 	.max_sched_prio = 3,
 	.auto_cutoffs = 1,
 };
+
+/* A bound of memory. Whoever makes a namespace owns its settings, and could have it
+ * keep as much as he likes; so it takes power over the machine to go beyond the
+ * default, which follows the highest value in the row.
+ */
+static int bound_proc(homa_ctl_table *ctl, int write, void *buffer, size_t *lenp,
+		      loff_t *ppos)
+{
+	const int *limits = ctl->extra2;
+	struct ctl_table copy = *ctl;
+	int *data = ctl->data;
+	int value = READ_ONCE(*data);
+	int err;
+
+	copy.data = &value;
+	err = proc_dointvec_minmax(&copy, write, buffer, lenp, ppos);
+	if (err || !write)
+		return err;
+	if (value > limits[1] && !capable(CAP_NET_ADMIN))
+		return -EPERM;
+	WRITE_ONCE(*data, value);
+	return 0;
+}
 
 /* Parse or print, on a copy that becomes the value only if all of it is right. */
 static int array_proc(homa_ctl_table *ctl, int write, void *buffer,
@@ -370,6 +393,17 @@ static int gen3_proc(homa_ctl_table *ctl, int write, void *buffer,
 #define KNOB(field, value, low, high)					\
 	ROW(field, 1, 0644, proc_dointvec_minmax, low, high)
 
+#define BOUND(field, value, low, high)					\
+{									\
+	.procname = #field,						\
+	.data = (void *)offsetof(struct homa_net, sysctl.field),	\
+	.maxlen = sizeof(int),						\
+	.mode = 0644,							\
+	.proc_handler = bound_proc,					\
+	.extra1 = (void *)&(const int) { low },				\
+	.extra2 = (void *)(const int[]) { high, value },		\
+},
+
 /* A row whose handler wants the host itself. */
 #define COMMAND(name, handler)						\
 {									\
@@ -379,7 +413,7 @@ static int gen3_proc(homa_ctl_table *ctl, int write, void *buffer,
 },
 
 static const struct ctl_table knobs[] = {
-	BOUNDS(KNOB)
+	BOUNDS(BOUND)
 	KNOBS(KNOB)
 	ROW(auto_cutoffs, 1, 0644, auto_cutoffs_proc, 0, 1)
 	ROW(cutoff_version, 1, 0444, proc_dointvec, 0, INT_MAX)
