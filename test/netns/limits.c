@@ -8,14 +8,12 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "counters.h"
 #include "hsock.h"
 #include "ktap.h"
@@ -24,7 +22,6 @@
 #define PORT 99
 #define MB (1 << 20)
 #define RECOVERY_MS 200	/* until messages that memory lacked for have come */
-#define CGROUP "/run/limits_cgroup"
 
 static struct {
 	int ns, other;
@@ -189,32 +186,6 @@ static void hung_server_can_be_left(void)
 	EXPECT(WAIT_FOR(hsock_num_rpcs(&server) == 0, 5000), "its RPC stays");
 }
 
-static void put(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY);
-
-	ASSERT(fd >= 0 && write(fd, text, strlen(text)) > 0, "%s: %s", file,
-	       strerror(errno));
-	close(fd);
-}
-
-/* A number in a file of the cgroup; @word: in the line that begins with it. */
-static long long cgroup_get(const char *file, const char *word)
-{
-	char path[200], line[200];
-	long long value = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), CGROUP "/test/%s", file);
-	f = fopen(path, "r");
-	ASSERT(f, "%s: %s", path, strerror(errno));
-	while (value < 0 && fgets(line, sizeof(line), f))
-		if (!strncmp(line, word, strlen(word)))
-			value = atoll(line + strlen(word));
-	fclose(f);
-	return value;
-}
-
 /* A socket belongs to the cgroup of who made it, wherever that one goes then: so
  * nothing but the server's packets is charged to it.
  */
@@ -222,14 +193,9 @@ static struct hsock server_in_cgroup(void)
 {
 	struct hsock server;
 
-	mkdir(CGROUP, 0755);
-	ASSERT(!mount("none", CGROUP, "cgroup2", 0, NULL), "no cgroup2: %s",
-	       strerror(errno));
-	put(CGROUP "/cgroup.subtree_control", "+memory");
-	mkdir(CGROUP "/test", 0755);
-	put(CGROUP "/test/cgroup.procs", "0");
+	cgroup_enter();
 	server = big_server();
-	put(CGROUP "/cgroup.procs", "0");
+	cgroup_leave();
 	return server;
 }
 

@@ -16,12 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "hsock.h"
 #include "klog.h"
 #include "ktap.h"
@@ -30,7 +29,6 @@
 #define USER 12345
 #define PORT 99
 #define KNOBS "/proc/sys/net/homa/"
-#define CGROUP "/run/tenant_cgroup"
 #define MB (1 << 20)
 #define RPCS 20000	/* that the tenant begins with itself */
 
@@ -255,33 +253,6 @@ static void namespaces_are_not_logged(void)
 	EXPECT_EQ(klog_records(fd), 0);
 }
 
-/* A number in a file of the cgroup; @word: in the line that begins with it. */
-static long long cgroup_get(const char *file, const char *word)
-{
-	char path[200], line[200];
-	long long value = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), CGROUP "/test/%s", file);
-	f = fopen(path, "r");
-	ASSERT(f, "%s: %s", path, strerror(errno));
-	while (value < 0 && fgets(line, sizeof(line), f))
-		if (!strncmp(line, word, strlen(word)))
-			value = atoll(line + strlen(word));
-	fclose(f);
-	return value;
-}
-
-static void enter_cgroup(void)
-{
-	mkdir(CGROUP, 0755);
-	ASSERT(!mount("none", CGROUP, "cgroup2", 0, NULL), "no cgroup2: %s",
-	       strerror(errno));
-	ASSERT_RC(put(CGROUP "/cgroup.subtree_control", "+memory"), 0);
-	mkdir(CGROUP "/test", 0755);
-	ASSERT_RC(put(CGROUP "/test/cgroup.procs", "0"), 0);
-}
-
 /* Waits for a byte from, or tells, the other side of a pipe. */
 static void await(int fd)
 {
@@ -335,14 +306,14 @@ static void memory_of_a_tenant_is_charged(void)
 	int to[2], from[2];
 	pid_t pid;
 
-	enter_cgroup();
+	cgroup_enter();
 	ASSERT(!pipe(to) && !pipe(from), "no pipe");
 	pid = fork();
 	if (!pid) {
 		pin_memory(to[0], from[1]);
 		_exit(ktap_failed());
 	}
-	put(CGROUP "/cgroup.procs", "0");
+	cgroup_leave();
 	await(from[0]);
 	begin = cgroup_get("memory.current", "");
 	tell(to[1]);

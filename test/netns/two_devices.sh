@@ -31,7 +31,7 @@ check_equal "without one: RPCs over x0" "$(grep -o 'finished [0-9]*' /run/storm)
 echo "# packets that waited: $with with it, $without without it"
 check_at_least "the pacer works on x0" "${with:-0}" 1000
 check_at_least "no less than without the qdisc" $((${with:-0} * 10)) $((${without:-0} * 9))
-"$STORM" --count 10 --min 300000 --max 300000 >/run/storm &
+"$STORM" --port 4000 --count 10 --min 300000 --max 300000 >/run/other &
 check_at_least "and while e0 is used, too" "$(paced)" 1000
 wait
 finish
