@@ -32,6 +32,8 @@ def add_options(parser: ArgumentParser) -> None:
     add("--flavor", default="fast", help="kernel flavor (%(default)s)")
     add("--kernel", metavar="V", help="kernel version, such as 6.1")
     add("--jobs", type=int, default=0, help="protocols run at a time (default: one a core)")
+    add("--traces", type=int, default=0, metavar="N", help="have all hosts record as many events as "
+        "a ring of N (a power of two) holds, and keep them in binary form for tthoma")
     add("--out", metavar="DIR", help="folder for the results; it must not exist")
     add("--keep", action="store_true", help="keep the raw files of the run in DIR/raw")
 

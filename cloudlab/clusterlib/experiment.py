@@ -43,6 +43,7 @@ class Experiment:
     warm: float = 0                 # of the time, until queues are what they will be
     drain_s: float = 10             # what has not ended then is unfinished
     bpages: int = 0                 # of a socket's receive region, if many messages wait
+    traces: int = 0                 # records in each host's ring, kept in binary form, too
     memory: str = "2G"
     flavor: str = "fast"
     kernel: str | None = None
@@ -87,7 +88,8 @@ class Experiment:
         expected = offer.rpcs_per_second * ms / 1e3
         load = runner.Load(self.workload, offer.gbps, ms, self.seed,
                            1000 + 4 * math.ceil(expected), self.drain_s, self.unloaded,
-                           warm_ms=self.warm * ms, knobs=self.knobs, bpages=self.bpages)
+                           warm_ms=self.warm * ms, knobs=self.knobs, bpages=self.bpages,
+                           trace_events=self.traces)
         setup = {"bench": self.bench, "cluster": self.cluster, "hosts": hosts,
                  "workload": self.workload, "load": self.load, "seconds": ms / 1e3,
                  "gbps": offer.gbps, "wire_load": offer.wire_load, "link": network.link,

@@ -9,7 +9,7 @@
     queues-PROTOCOL.csv       a row a queueing discipline;  drops-PROTOCOL.csv: a row a port
     ports-PROTOCOL.csv        a row a port of the switch: most and P99 of what it held, bytes sent
     buckets-PROTOCOL.csv      slowdown and latency by message size
-    traces/PROTOCOL-hI.tt     timetrace of each host
+    traces/PROTOCOL-hI.tt     timetrace of each host; with --traces also .ttb, in binary form
     summary.json summary.txt  the figures;  report.html and *.png: the pictures
 
 CSV files hold nothing that depends on when or where a run took place: two runs with the same
@@ -142,7 +142,7 @@ def save(result: ProtocolResult, folder: Path) -> None:
         table.to_csv(folder / f"{stem}-{name}.csv", index=False, float_format="%.3f")
     (folder / f"hist-{name}.json").write_text(json.dumps(result.nodes, indent=1) + "\n")
     (folder / "traces").mkdir(exist_ok=True)
-    for trace in sorted(result.job.glob("h*.tt")):
+    for trace in sorted(result.job.glob("h*.tt*")):
         shutil.copyfile(trace, folder / "traces" / f"{name}-{trace.name}")
     logs = folder / "logs" / name
     logs.mkdir(parents=True)

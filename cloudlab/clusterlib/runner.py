@@ -41,6 +41,7 @@ class Load:
     drain_s: float = 10.0
     unloaded: int = 2               # samples for each size of the workload, without load
     trace_at: float = 0.7           # when to read the traces, as a fraction of the interval
+    trace_events: int = 0           # records in each ring; 0: as the module has it, text only
     warm_ms: float = 0              # what arrives is measured from then on; 0: it is not
     knobs: tuple = ()               # (name, value) in net.homa of every host
     bpages: int = 0                 # of 64 kB in a socket's receive region; 0: cp_node's default
@@ -105,7 +106,8 @@ def write_job(cluster, protocol: str, load: Load, job: Path) -> None:
     (job / "job.env").write_text("".join(f"{key}={value}\n" for key, value in {
         "HOSTS": cluster.hosts, "PROTOCOL": protocol, "CP_NODE": CP_NODE, "STEPS": STEPS,
         "SEND_US": round(load.ms * 1e3), "DRAIN_US": round(load.drain_s * 1e6),
-        "TRACE_US": round(load.ms * 1e3 * load.trace_at), "WARM_US": round(load.warm_ms * 1e3),
+        "TRACE_US": round(load.ms * 1e3 * load.trace_at), "TRACE_EVENTS": load.trace_events,
+        "WARM_US": round(load.warm_ms * 1e3),
         "KNOBS": "'" + " ".join(f"{name}={value}" for name, value in load.knobs) + "'",
     }.items()))
 

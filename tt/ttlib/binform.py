@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-"""Timetraces in binary form: tt/tracefile.h says what it is."""
+"""Timetraces in binary form: tt/kmod/tracefile.h says what it is."""
 from __future__ import annotations
 
 import ipaddress

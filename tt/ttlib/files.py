@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import re
 import sys
 import zlib
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from ttlib import binform, textform
 from ttlib.trace import Trace, TraceError
 
+SUFFIX = re.compile(r"\.ttb?(\.gz|\.xz)?$")
 UNPACK = {b"\x1f\x8b": gzip.decompress, b"\xfd7zXZ\0": lzma.decompress}
 
 
@@ -43,3 +45,36 @@ def host_name(path: str) -> str:
     """The name of the host that a trace is from, by its file: homa-h3.tt.xz is h3."""
     name = Path(path).name.split(".")[0]
     return name.rsplit("-", 1)[-1] or name
+
+
+def traces_in(words: list[str]) -> list[str]:
+    """The traces that words on a command line mean: files, and those in folders."""
+    found = []
+    for word in words or ["."]:
+        if word != "-" and Path(word).is_dir():
+            there = [path for path in sorted(Path(word).iterdir())
+                     if SUFFIX.search(path.name) and path.name != "slow-rpc.tt"]
+            if not there:
+                raise TraceError(f"{word}: no traces here (*.tt, *.ttb, also .gz or .xz)")
+            # cperf keeps both forms: the binary one is the same, and faster.
+            binary = {host_name(path.name) for path in there if ".ttb" in path.name}
+            found += [str(path) for path in there
+                      if ".ttb" in path.name or host_name(path.name) not in binary]
+        else:
+            found.append(word)
+    return found
+
+
+def load_hosts(paths: list[str]) -> dict[str, bytes]:
+    """Host -> what its file holds; a host has one."""
+    names = [host_name(path) for path in paths]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise TraceError(f"two files are of the same host: {' '.join(twice)}")
+    return {name: load(path) for name, path in zip(names, paths)}
+
+
+def read_hosts(paths: list[str]) -> dict[str, Trace]:
+    """Host -> its trace."""
+    return {host: parse(data, path) for (host, data), path
+            in zip(load_hosts(paths).items(), paths)}

@@ -137,8 +137,14 @@ def _parse(lines: Iterator[str], pattern: re.Pattern[str], start: int | None, kh
         ns = np.array([stamp - start for stamp in stamps], np.float64) * (KHZ / khz)
     else:
         ns = np.array(stamps, np.float64)
-    return Trace(start, khz, ns, np.array(cpus, np.int32), code, formats.args(code, name),
-                 formats.texts)
+    trace = Trace(start, khz, ns, np.array(cpus, np.int32), code, formats.args(code, name),
+                  formats.texts)
+    catalog = events.load().events
+    # The heading looks like records of this host.
+    version = trace.args[trace.find(catalog["TRACE_VERSION"].text)]
+    trace.lost = int(version[0, 1]) if len(version) else 0
+    trace.addrs = tuple(trace.args[trace.find(catalog["TRACE_HOST"].text), 0].tolist())
+    return trace
 
 
 def render(trace: Trace) -> Iterator[str]:

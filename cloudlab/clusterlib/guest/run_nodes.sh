@@ -17,13 +17,13 @@ set -u
 job=/run/cperf/job
 mkdir -p "$job"
 mount --bind "$1" "$job" || exit 1
-HOSTS=0 PROTOCOL='' CP_NODE='' SEND_US=0 DRAIN_US=0 TRACE_US=0 STEPS=20 WARM_US=0 KNOBS=''
+HOSTS=0 PROTOCOL='' CP_NODE='' SEND_US=0 DRAIN_US=0 TRACE_US=0 STEPS=20 WARM_US=0 KNOBS='' TRACE_EVENTS=0
 # shellcheck source=/dev/null
 . "$job/job.env"
 touch /run/cperf/cp_node
 mount --bind "$CP_NODE" /run/cperf/cp_node || exit 1
 BAD_RUN=3 # cp_node's exit code if RPCs failed; its counts tell more
-declare -a pid=() to=() trace=()
+declare -a pid=() to=() trace=() binary=()
 switch=0 # a process in the switch's namespace, by which its files are found
 
 fail() {
@@ -61,6 +61,8 @@ align() {
 
 start_nodes() {
 	local i fd
+	((TRACE_EVENTS == 0)) || [[ $PROTOCOL != homa ]] ||
+		echo "$TRACE_EVENTS" >/sys/module/homa/parameters/timetrace_events
 	for ((i = 1; i <= HOSTS; i++)); do
 		mkfifo "/run/cperf/h$i"
 		# The shell sets what is per namespace and then becomes cp_node.
@@ -144,6 +146,16 @@ homa_counters() {
 	done
 }
 
+# What was recorded before the load would only be in the way of who analyses it.
+forget_traces() {
+	local i fd
+	((TRACE_EVENTS)) && [[ -e /proc/${pid[1]}/net/timetrace ]] || return 0
+	for ((i = 1; i <= HOSTS; i++)); do
+		exec {fd}<"/proc/${pid[i]}/net/timetrace"
+		exec {fd}<&-
+	done
+}
+
 # A trace that is open does not change. It is read when nobody minds: that takes time.
 hold_traces() {
 	local i fd
@@ -151,6 +163,9 @@ hold_traces() {
 	for ((i = 1; i <= HOSTS; i++)); do
 		exec {fd}<"/proc/${pid[i]}/net/timetrace"
 		trace[i]=$fd
+		((TRACE_EVENTS)) || continue
+		exec {fd}<"/proc/${pid[i]}/net/timetrace_bin"
+		binary[i]=$fd
 	done
 }
 
@@ -159,9 +174,9 @@ read_traces() {
 	((${#trace[@]})) || return 0
 	for ((i = 1; i <= HOSTS; i++)); do
 		cat <&"${trace[i]}" >"$job/h$i.tt"
+		[[ -z ${binary[i]-} ]] || cat <&"${binary[i]}" >"$job/h$i.ttb"
 	done
-	for ((i = 1; i <= HOSTS; i++)); do
-		fd=${trace[i]}
+	for fd in "${trace[@]}" "${binary[@]}"; do
 		exec {fd}<&-
 	done
 }
@@ -195,6 +210,7 @@ run_load() {
 	done
 	sleep_until_us $((start - 100000))
 	snapshot before
+	forget_traces
 	[[ -e /proc/$switch/net/sch_port ]] && echo reset >"/proc/$switch/net/sch_port"
 	for ((step = 1; step <= STEPS; step++)); do
 		if ((WARM_US > SEND_US * (step - 1) / STEPS && WARM_US <= SEND_US * step / STEPS)); then
