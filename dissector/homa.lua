@@ -31,7 +31,7 @@ local DOFFS = {
 }
 local FLAGS, URGENT = 0x06, 0xb97d
 local IN_SEQUENCE, ALL = 0xffffffff, 0xffffffff
-local MAX_MESSAGE = 1000000
+local MAX_MESSAGE, MAX_LARGE = 1000000, 67108864
 local MAX_ACKS, ACK_LENGTH = 5, 10
 local PROTO_TCP, PROTO_HOMA = 6, 146
 local REASSEMBLED_MAX = 4000000		-- longer messages are not put together
@@ -45,7 +45,7 @@ local f = {
 	type = ProtoField.uint8("homa.type", "Type", base.HEX, TYPES),
 	doff = ProtoField.uint8("homa.doff", "Header length as TCP states it", base.HEX, DOFFS),
 	flags = ProtoField.uint8("homa.flags", "Flags", base.HEX),
-	window = ProtoField.uint16("homa.window", "Window"),
+	window = ProtoField.uint16("homa.window", "Longest message that the sender takes (in 64 kB; 0: 1 MB)"),
 	checksum = ProtoField.uint16("homa.checksum", "Checksum", base.HEX),
 	urgent = ProtoField.uint16("homa.urgent", "Urgent pointer", base.HEX),
 	id = ProtoField.uint64("homa.id", "Id as the sender knows it", base.DEC_HEX),
@@ -61,6 +61,7 @@ local f = {
 	cutoff_version = ProtoField.uint16("homa.data.cutoff_version", "Version of the cutoffs used"),
 	retransmit = ProtoField.uint8("homa.data.retransmit", "Sent again", base.DEC, { [0] = "no", [1] = "yes" }),
 	incast = ProtoField.bool("homa.data.hints.incast", "Incast: want few unscheduled bytes", 8, nil, 0x01),
+	large = ProtoField.bool("homa.data.hints.large", "Large: may be more than 1,000,000 bytes", 8, nil, 0x02),
 	hints = ProtoField.uint8("homa.data.hints", "Hints", base.HEX),
 	pad = ProtoField.bytes("homa.data.pad", "Padding"),
 	offset = ProtoField.uint32("homa.data.offset", "Offset in the message"),
@@ -114,7 +115,7 @@ local e = {
 	ack_id = wrong("ack_id", "The id of a client is even"),
 	checksum = wrong("checksum", "Checksum is wrong"),
 	cut = note("cut", "The capture does not have the whole packet", expert.group.UNDECODED),
-	long = note("long", "Longer than 1,000,000 bytes", expert.group.PROTOCOL),
+	long = note("long", "Longer than 1,000,000 bytes, or than 64 MB with the hint", expert.group.PROTOCOL),
 	marks = note("marks", "Without the marks of Homa", expert.group.PROTOCOL),
 	rest = note("rest_seen", "Bytes behind a control header, which receivers ignore", expert.group.PROTOCOL),
 	differs = note("differs", "Other packets of the message say another length", sequence, expert.severity.WARN),
@@ -499,7 +500,7 @@ local function show_data(tvb, tree, h, seen, pieces)
 	local item = tree:add(f.message_length, tvb(28, 4))
 	if length == 0 then
 		item:add_proto_expert_info(e.length)
-	elseif length > MAX_MESSAGE then
+	elseif length > (tvb(49, 1):bitfield(6, 1) == 1 and MAX_LARGE or MAX_MESSAGE) then
 		item:add_proto_expert_info(e.long)
 	end
 	if seen.differs then
@@ -513,6 +514,7 @@ local function show_data(tvb, tree, h, seen, pieces)
 	tree:add(f.retransmit, tvb(48, 1))
 	local hints = tree:add(f.hints, tvb(49, 1))
 	hints:add(f.incast, tvb(49, 1))
+	hints:add(f.large, tvb(49, 1))
 	tree:add(f.pad, tvb(50, 2))
 	show_pieces(tree, tvb, pieces, length)
 	if seen.scheduled ~= nil then

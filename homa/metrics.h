@@ -192,7 +192,7 @@ struct homa_net;
 	M(grant_stalls, "Messages set aside: grants were not used") \
 	M(rpc_restarts, "Requests sent again because of RPC_UNKNOWN") \
 	M(large_questions, "Servers asked whether they take a large request") \
-	M(large_refusals, "Large requests that the server does not take") \
+	M(large_refusals, "Large requests that servers do not say they take") \
 	M(incast_requests, "Requests for a response with few unscheduled bytes") \
 	M(incast_responses, "Responses with fewer unscheduled bytes therefore") \
 	M(cutoff_changes, "Unscheduled cutoffs that were computed anew") \

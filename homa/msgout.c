@@ -169,6 +169,29 @@ static void msgout_ask(struct homa_rpc *rpc, struct sk_buff_head *txq)
 }
 
 /**
+ * homa_msgout_refuse() - a server does not take the request, or does not say so
+ * @rpc: client RPC whose server was asked
+ *
+ * Context: rpc->lock held; the caller has a reference.
+ */
+void homa_msgout_refuse(struct homa_rpc *rpc)
+{
+	struct homa_msgout *out = &rpc->out;
+
+	lockdep_assert_held(&rpc->lock);
+	if (out->ask == HOMA_ASK_REFUSED)
+		return;
+	homa_metric_inc(rpc->hn, large_refusals);
+	if (out->ask == HOMA_ASK_SYNC) {
+		out->ask = HOMA_ASK_REFUSED;
+		homa_timer_cancel(rpc);
+		wake_up_all(&rpc->waiters);
+	} else {
+		homa_rpc_fail(rpc, -EMSGSIZE);
+	}
+}
+
+/**
  * homa_msgout_answered() - a server says which requests it takes
  * @rpc: client RPC whose server was asked
  * @max_length: bytes in the longest of them
@@ -182,20 +205,14 @@ void homa_msgout_answered(struct homa_rpc *rpc, u32 max_length,
 	struct homa_msgout *out = &rpc->out;
 
 	lockdep_assert_held(&rpc->lock);
-	if (out->length <= max_length) {
-		out->ask = HOMA_ASK_NONE;
-		out->granted = out->unsched;
-		homa_timer_heard(rpc);
-		homa_msgout_pump(rpc, false, txq);
-	} else {
-		homa_metric_inc(rpc->hn, large_refusals);
-		if (out->ask == HOMA_ASK_SYNC) {
-			out->ask = HOMA_ASK_REFUSED;
-			homa_timer_cancel(rpc);
-		} else if (out->ask != HOMA_ASK_REFUSED) {
-			homa_rpc_fail(rpc, -EMSGSIZE);
-		}
+	if (out->length > max_length) {
+		homa_msgout_refuse(rpc);
+		return;
 	}
+	out->ask = HOMA_ASK_NONE;
+	out->granted = out->unsched;
+	homa_timer_heard(rpc);
+	homa_msgout_pump(rpc, false, txq);
 	wake_up_all(&rpc->waiters);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgout_answered);

@@ -30,7 +30,7 @@ struct homa_range {
  * @HOMA_ASK_NONE: the server takes it, or the message is shorter
  * @HOMA_ASK_ASYNC: the server is being asked; the RPC fails if it does not
  * @HOMA_ASK_SYNC: the server is being asked; sendmsg(2) waits for the answer
- * @HOMA_ASK_REFUSED: it does not, as sendmsg(2) will see
+ * @HOMA_ASK_REFUSED: it does not, or is silent, as sendmsg(2) will see
  */
 enum homa_ask {
 	HOMA_ASK_NONE,
@@ -87,6 +87,7 @@ int homa_msgout_fill(struct homa_msgout *out, struct homa_sock *hsk,
 		     struct iov_iter *iter, u32 length);
 void homa_msgout_start(struct homa_rpc *rpc, struct homa_msgout *filled,
 		       struct sk_buff_head *txq);
+void homa_msgout_refuse(struct homa_rpc *rpc);
 void homa_msgout_answered(struct homa_rpc *rpc, u32 max_length,
 			  struct sk_buff_head *txq);
 void homa_msgout_free(struct homa_msgout *out, struct homa_sock *hsk);

@@ -110,7 +110,7 @@ static int request_wait(struct homa_sock *hsk, struct homa_rpc *rpc, long left)
 		err = 0;	/* recvmsg(2) tells how it goes on */
 	else if (rpc->out.ask == HOMA_ASK_REFUSED)
 		err = homa_sock_error(hsk, -EMSGSIZE,
-				      "server does not take so long a message");
+				      "server does not say that it takes the message");
 	else if (rpc->state == HOMA_DEAD)
 		err = homa_sock_error(hsk, -EINVAL, "RPC ended meanwhile");
 	else

@@ -264,6 +264,12 @@ static void timer_timed_out(struct homa_rpc *rpc)
 	homa_metric_inc(rpc->hn, rpc_timeouts);
 	tt_event(rpc->hn, RPC_TIMEOUT, homa_trace_id(rpc),
 		 homa_trace_peer(rpc), ticks);
+
+	/* A server that is silent has not said that it takes the request. */
+	if (rpc->out.ask == HOMA_ASK_SYNC && !rpc->soft_error) {
+		homa_msgout_refuse(rpc);
+		return;
+	}
 	homa_rpc_abort(rpc, rpc->soft_error ?: -ETIMEDOUT);
 }
 

@@ -89,6 +89,22 @@ def test_segments_that_no_device_has_cut(tmp_path: Path, total: int, size: int, 
     assert not re.search("malformed", tshark(pcap, "-V"), re.I)
 
 
+@pytest.mark.parametrize(("total", "hints", "long"), [
+    (1000000, 0, False), (1000001, 0, True), (1000001, 0xfd, True), (1000001, 2, False),
+    (67108864, 2, False), (67108865, 0xff, True)])
+def test_large_messages_have_the_hint(tmp_path: Path, total: int, hints: int, long: bool) -> None:
+    fields: dict[str, wirefmt.Value] = {"sport": 0x9001, "dport": 77, "id": 0x1000,
+                                        "message_length": total, "incoming": total}
+    data = bytearray(wirefmt.encode(wirefmt.Packet(wirefmt.DATA, fields, 6), wirefmt.Golden()))
+    data[49] = hints
+    pcap = tmp_path / "large.pcap"
+    frames.write_pcap(pcap, [frames.pack(frames.Frame("fd09::1", "fd09::2", 0xc0, frames.HOMA,
+                                                      bytes(data) + b"x"), *MACS)])
+    text = tshark(pcap, "-V")
+    assert bool(re.search("Longer than 1,000,000", text)) == long
+    assert f"Large: may be more than 1,000,000 bytes: {bool(hints & 2)}" in text
+
+
 def test_capture_that_is_cut_short(tmp_path: Path) -> None:
     short = tmp_path / "short.pcap"
     subprocess.run(["editcap", "-s", "60", CAPTURES / "types.pcap", short], check=True,
