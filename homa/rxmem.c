@@ -214,14 +214,15 @@ void homa_rxmem_uncharge(struct homa_sock *hsk, u32 bytes)
  */
 u32 homa_rxmem_window(struct homa_sock *hsk)
 {
-	u64 host = (u64)READ_ONCE(homa_sock_net(hsk)->sysctl.max_rx_kbytes) << 10;
-	u64 machine = (u64)homa_rxmem_limits[2] << PAGE_SHIFT;
-	u64 memory = div_u64(min(host, machine), RX_PACKET_COST) *
-		     RX_PACKET_DATA;
+	u64 host = rxmem_limit(homa_sock_net(hsk));
+	u64 machine = (u64)homa_rxmem_limits[1] << PAGE_SHIFT;
+	u64 memory = min(host, machine);
 	u32 length;
 
 	if (!READ_ONCE(hsk->max_bpages))
 		return 0;
+	memory -= memory / RX_RESERVE;
+	memory = div_u64(memory, RX_PACKET_COST) * RX_PACKET_DATA;
 	length = min_t(u64, homa_sock_max_receive(hsk), memory);
 	return length > HOMA_MAX_MESSAGE_LENGTH ? length >> HOMA_BPAGE_SHIFT : 0;
 }

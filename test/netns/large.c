@@ -280,9 +280,9 @@ static void servers_limits(void)
 
 		server = hlarge_open(env.b, family, PORT, REGION);
 		ASSERT_RC(ns_sysctl(env.b, "max_rx_kbytes", "16384"), 0);
-		expect_refused(&hs, &server, 11 * MB, -EMSGSIZE);
-		EXPECT_RC(hsock_request(&hs, &to, env.out, 10 * MB, &id), 0);
-		EXPECT_RC(hlarge_recv_within(&server, &m, 10000), 10 * MB);
+		expect_refused(&hs, &server, 10 * MB, -EMSGSIZE);
+		EXPECT_RC(hsock_request(&hs, &to, env.out, 9 * MB, &id), 0);
+		EXPECT_RC(hlarge_recv_within(&server, &m, 10000), 9 * MB);
 		ASSERT_RC(ns_sysctl(env.b, "max_rx_kbytes", "2000000"), 0);
 		hsock_close(&server);
 		hsock_close(&hs);

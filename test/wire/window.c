@@ -208,7 +208,7 @@ static void what_servers_say(void)
 		ASSERT_RC(hsock_set_max(&hs, HOMA_MAX_LARGE_LENGTH), 0);
 		expect_window(family, 1024);
 		ASSERT_RC(ns_sysctl(wnet.host, "max_rx_kbytes", "16384"), 0);
-		expect_window(family, 170);		/* two thirds */
+		expect_window(family, 149);	/* 2/3 of 7/8 */
 		ASSERT_RC(ns_sysctl(wnet.host, "max_rx_kbytes", "2000000"), 0);
 		hsock_close(&hs);
 	}
