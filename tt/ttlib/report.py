@@ -19,6 +19,7 @@ MAX_FINDINGS = 10
 def overview(t: Tables) -> list[str]:
     """What the recording is."""
     begin, end = t.recording.common
+    begin = max(begin, t.packets.xmit.min()) if len(t.packets) else begin
     lost = sum(trace.lost for trace in t.recording.traces.values())
     count = sum(len(trace) for trace in t.recording.traces.values())
     done = t.rpcs.rtt.notna().sum()
@@ -50,11 +51,12 @@ def hosts(t: Tables) -> list[str]:
     seen = queues.queueing(t)
     rows = {}
     for host in t.hosts:
-        begin, end = t.recording.spans[host]
         got = seen[seen.rx == host]
         sent = t.packets[t.packets.tx == host]
         waits = t.messages[t.messages.rx == host]
-        us = max(end - begin, 1.0) / 1000
+        # Rings may reach back to long before the load.
+        busy = pd.concat([sent.xmit, got.rcvd])
+        us = max(busy.max() - busy.min(), 1.0) / 1000
         rows[host] = {"tx_gbps": sent.wire.sum() * 8 / us / 1e3,
                       "rx_gbps": got.wire.sum() * 8 / us / 1e3,
                       "queueing_p50_us": got.excess.median() / 1e3,

@@ -150,9 +150,12 @@ def deep_queues(t: Tables) -> list[Finding]:
     windows["kb"] = windows.excess * t.gbps / 8e3
     high = windows[windows.kb >= QUEUE_KB].sort_values(["tx", "window"])
     runs = ((high.window.diff() > 3) | (high.tx != high.tx.shift())).cumsum()
+    packets = queues.express(t)
+    packets["window"] = packets.xmit // queues.WINDOW_NS
     found = []
     for _, run in high.groupby(runs):
-        if run.targets.max() < 2:
+        during = packets[(packets.tx == run.tx.iloc[0]) & packets.window.isin(run.window)]
+        if during.rx.nunique() < 2:     # may be the port to that one host
             continue
         top = run.loc[run.kb.idxmax()]
         begin, end = run.window.min(), run.window.max() + 1
