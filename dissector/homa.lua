@@ -32,6 +32,8 @@ local DOFFS = {
 local FLAGS, URGENT = 0x06, 0xb97d
 local IN_SEQUENCE, ALL = 0xffffffff, 0xffffffff
 local MAX_MESSAGE, MAX_LARGE = 1000000, 67108864
+local HINT_LARGE = 0x02
+local WINDOW_UNIT = 65536
 local MAX_ACKS, ACK_LENGTH = 5, 10
 local PROTO_TCP, PROTO_HOMA = 6, 146
 local REASSEMBLED_MAX = 4000000		-- longer messages are not put together
@@ -45,7 +47,8 @@ local f = {
 	type = ProtoField.uint8("homa.type", "Type", base.HEX, TYPES),
 	doff = ProtoField.uint8("homa.doff", "Header length as TCP states it", base.HEX, DOFFS),
 	flags = ProtoField.uint8("homa.flags", "Flags", base.HEX),
-	window = ProtoField.uint16("homa.window", "Longest message that the sender takes (in 64 kB; 0: 1 MB)"),
+	window = ProtoField.uint16("homa.window", "Window"),
+	takes = ProtoField.uint32("homa.takes", "The sender's socket takes messages of up to"),
 	checksum = ProtoField.uint16("homa.checksum", "Checksum", base.HEX),
 	urgent = ProtoField.uint16("homa.urgent", "Urgent pointer", base.HEX),
 	id = ProtoField.uint64("homa.id", "Id as the sender knows it", base.DEC_HEX),
@@ -61,7 +64,7 @@ local f = {
 	cutoff_version = ProtoField.uint16("homa.data.cutoff_version", "Version of the cutoffs used"),
 	retransmit = ProtoField.uint8("homa.data.retransmit", "Sent again", base.DEC, { [0] = "no", [1] = "yes" }),
 	incast = ProtoField.bool("homa.data.hints.incast", "Incast: want few unscheduled bytes", 8, nil, 0x01),
-	large = ProtoField.bool("homa.data.hints.large", "Large: may be more than 1,000,000 bytes", 8, nil, 0x02),
+	large = ProtoField.bool("homa.data.hints.large", "May be above 1,000,000 bytes", 8, nil, HINT_LARGE),
 	hints = ProtoField.uint8("homa.data.hints", "Hints", base.HEX),
 	pad = ProtoField.bytes("homa.data.pad", "Padding"),
 	offset = ProtoField.uint32("homa.data.offset", "Offset in the message"),
@@ -107,6 +110,7 @@ local e = {
 	type = wrong("type", "Unknown packet type"),
 	sport = wrong("sport", "Source port is 0"),
 	length = wrong("length", "Message length is 0"),
+	long = wrong("long", "Longer than 1,000,000 bytes without the bit for that, or than 64 MiB"),
 	offset = wrong("offset", "Reaches beyond the end of the message"),
 	empty = wrong("empty", "DATA without data"),
 	resend = wrong("resend", "RESEND for no bytes"),
@@ -115,7 +119,6 @@ local e = {
 	ack_id = wrong("ack_id", "The id of a client is even"),
 	checksum = wrong("checksum", "Checksum is wrong"),
 	cut = note("cut", "The capture does not have the whole packet", expert.group.UNDECODED),
-	long = note("long", "Longer than 1,000,000 bytes, or than 64 MB with the hint", expert.group.PROTOCOL),
 	marks = note("marks", "Without the marks of Homa", expert.group.PROTOCOL),
 	rest = note("rest_seen", "Bytes behind a control header, which receivers ignore", expert.group.PROTOCOL),
 	differs = note("differs", "Other packets of the message say another length", sequence, expert.severity.WARN),
@@ -434,7 +437,12 @@ local function show_common(tvb, tree, h)
 	tree:add(f.type, tvb(11, 1))
 	tree:add(f.doff, tvb(12, 1))
 	local flags = tree:add(f.flags, tvb(13, 1))
+	local window = tvb(14, 2):uint()
+	local takes = math.min(window * WINDOW_UNIT, MAX_LARGE)
 	tree:add(f.window, tvb(14, 2))
+	if takes > MAX_MESSAGE then
+		tree:add(f.takes, tvb(14, 2), takes):set_generated()
+	end
 	local checksum = tree:add(f.checksum, tvb(16, 2))
 	tree:add(f.urgent, tvb(18, 2))
 	tree:add(f.id, tvb(20, 8))
@@ -495,12 +503,16 @@ local function show_pieces(tree, tvb, pieces, length)
 	end
 end
 
+local function may_be_large(tvb)
+	return math.floor(tvb(49, 1):uint() / HINT_LARGE) % 2 == 1
+end
+
 local function show_data(tvb, tree, h, seen, pieces)
 	local length = tvb(28, 4):uint()
 	local item = tree:add(f.message_length, tvb(28, 4))
 	if length == 0 then
 		item:add_proto_expert_info(e.length)
-	elseif length > (tvb(49, 1):bitfield(6, 1) == 1 and MAX_LARGE or MAX_MESSAGE) then
+	elseif length > MAX_LARGE or (length > MAX_MESSAGE and not may_be_large(tvb)) then
 		item:add_proto_expert_info(e.long)
 	end
 	if seen.differs then

@@ -27,6 +27,8 @@ def is_wrong(frame: frames.Frame) -> bool:
     if kind == wirefmt.DATA and data[12] == wirefmt.DOFF_DATA:
         total = wirefmt.decode(data, "message_length")
         odd_ack = wirefmt.decode(data, "ack_id") % 2 == 1
+        if total > (67108864 if data[49] & 2 else 1000000):
+            return True
         return total == 0 or length == 0 or offset_of(data) + length > total or odd_ack
     acks = min(5, wirefmt.decode(data, "num_acks")) if kind == wirefmt.ACK else 0
     return ((kind == wirefmt.RESEND and wirefmt.decode(data, "length") == 0)
@@ -122,3 +124,21 @@ def test_wrong_checksums_are_seen_if_wanted() -> None:
                   "-e", "frame.number").split()
     right = {str(at) for at, frame in nano_packets(pcap).items() if frames.checksum_ok(frame)}
     assert rows and right and not right & set(rows)
+
+
+@pytest.mark.parametrize(("total", "hints", "window", "wrong"), [
+    (1000000, 0, 0, False), (1000001, 0, 1024, True), (1000001, 2, 0, False),
+    (67108864, 3, 1024, False), (67108865, 2, 2000, True)])
+def test_large_messages(tmp_path: Path, total: int, hints: int, window: int, wrong: bool) -> None:
+    fields: dict[str, wirefmt.Value] = {"sport": 0x9001, "dport": 77, "id": 0x1000,
+                                        "message_length": total, "incoming": 40000}
+    data = bytearray(wirefmt.encode(wirefmt.Packet(wirefmt.DATA, fields, 6, b"x"),
+                                    wirefmt.Golden()))
+    data[49], data[14:16] = hints, window.to_bytes(2, "big")
+    pcap = tmp_path / "large.pcap"
+    frames.write_pcap(pcap, [frames.pack(frames.Frame("10.0.0.1", "10.0.0.2", 0xc0, frames.HOMA,
+                                                      bytes(data)), *MACS)])
+    row, = table(pcap, "homa.takes", "homa.data.hints.large", "_ws.expert.message")
+    assert bool(row["_ws.expert.message"]) == wrong
+    assert row["homa.takes"] == ("67108864" if window else "")
+    assert row["homa.data.hints.large"] in (("1", "True") if hints & 2 else ("0", "False"))
