@@ -261,6 +261,7 @@ int homa_rpc_publish(struct homa_rpc *rpc)
 	if (!err)
 		err = rpc_insert(rpc);
 	if (!err) {
+		trace_homa_rpc_state(rpc, rpc->state);
 		homa_sock_add_rpc(hsk, rpc);
 		homa_rpc_get(rpc);	/* the state machine's */
 	} else {

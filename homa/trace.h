@@ -2,7 +2,7 @@
 /* Tracepoints: what happens to which RPC. For perf, bpftrace and
  * /sys/kernel/tracing/events/homa; what they do not trace costs nothing.
  *
- *	homa_rpc_state		an RPC is in another state
+ *	homa_rpc_state		an RPC begins (@from is @to), or is in another state
  *	homa_rpc_ref		somebody takes or drops a reference, and who
  *	homa_grant_sent		the peer may send up to @offset
  *	homa_grant_rcvd		we may
@@ -22,6 +22,10 @@
 #include "rpc.h"
 #include "sock.h"
 #include "wire.h"
+
+/* A number, since the description of an event shows it as it is written: */
+#define TRACE_ADDR_BYTES 16
+static_assert(TRACE_ADDR_BYTES == sizeof(struct in6_addr));
 
 #define HOMA_STATES(S)			\
 	S(HOMA_OUTGOING, "outgoing")	\
@@ -49,7 +53,7 @@ TRACE_EVENT(homa_rpc_state,
 		__field(u64, id)
 		__field(u16, port)
 		__field(u16, peer_port)
-		__array(u8, peer, sizeof(struct in6_addr))
+		__array(u8, peer, TRACE_ADDR_BYTES)
 		__field(int, from)
 		__field(int, to)
 	),
@@ -91,7 +95,7 @@ DECLARE_EVENT_CLASS(homa_range,
 	TP_ARGS(rpc, offset, length, prio),
 	TP_STRUCT__entry(
 		__field(u64, id)
-		__array(u8, peer, sizeof(struct in6_addr))
+		__array(u8, peer, TRACE_ADDR_BYTES)
 		__field(u32, offset)
 		__field(u32, length)
 		__field(u8, prio)
