@@ -365,8 +365,11 @@ static int msgout_route(struct homa_rpc *rpc)
 {
 	int err = homa_output_route(rpc);
 
-	if (err)
+	if (err) {
 		homa_metric_inc(rpc->hn, tx_no_route);
+		/* One of recvmsg(2)'s own; the way may also come back. */
+		rpc->soft_error = -EHOSTUNREACH;
+	}
 	return err;
 }
 
@@ -397,10 +400,8 @@ void homa_msgout_pump(struct homa_rpc *rpc, bool paced,
 			n = msgout_pump_resend(rpc, txq);
 		else if (!n)
 			n = msgout_pump_new(rpc, txq);
-		if (n <= 0) {
-			rpc->soft_error = n;
+		if (n <= 0)
 			break;
-		}
 		paced = false;	/* whose turn is next, the pacer decides */
 	}
 	homa_pacer_remove(rpc);
