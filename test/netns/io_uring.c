@@ -67,6 +67,8 @@ static void pair_open(struct pair *p, unsigned int flags)
 	struct io_uring_params params = { .flags = flags,
 					  .sq_thread_idle = 10 };
 
+	/* The sockets of a ring outlive their process by some time. */
+	env.ns = ns_new();
 	p->server = hsock_server(env.ns, ktap_family, PORT);
 	p->client = hsock_open(env.ns, ktap_family);
 	p->to = haddr_of(ktap_family, ktap_family == AF_INET ? "127.0.0.1" :
@@ -594,6 +596,5 @@ int main(int argc, char **argv)
 		KTAP_EACH(kernel_thread_submits),
 	};
 
-	env.ns = ns_new();
 	return ktap_main(argc, argv, cases, ARRAY_LEN(cases));
 }
