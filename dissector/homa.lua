@@ -64,7 +64,7 @@ local f = {
 	cutoff_version = ProtoField.uint16("homa.data.cutoff_version", "Version of the cutoffs used"),
 	retransmit = ProtoField.uint8("homa.data.retransmit", "Sent again", base.DEC, { [0] = "no", [1] = "yes" }),
 	incast = ProtoField.bool("homa.data.hints.incast", "Incast: want few unscheduled bytes", 8, nil, 0x01),
-	large = ProtoField.bool("homa.data.hints.large", "May be above 1,000,000 bytes", 8, nil, HINT_LARGE),
+	large = ProtoField.bool("homa.data.hints.large", "Large: may be more than 1,000,000 bytes", 8, nil, HINT_LARGE),
 	hints = ProtoField.uint8("homa.data.hints", "Hints", base.HEX),
 	pad = ProtoField.bytes("homa.data.pad", "Padding"),
 	offset = ProtoField.uint32("homa.data.offset", "Offset in the message"),
