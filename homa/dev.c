@@ -12,6 +12,7 @@
  * sleep: when Homa first uses the device, when it comes up, when its link
  * changes. Devices without hardware of their own (veth, tun, bridge, ...) are
  * not asked: whatever they say, it is not the speed of what carries their packets.
+ * The same holds for all devices of virtual machines.
  */
 #include <kunit/visibility.h>
 #include <linux/ethtool.h>
@@ -196,12 +197,24 @@ static void devs_reaper(struct work_struct *work)
 	devs_reap(container_of(work, struct homa_net, devs.reaper));
 }
 
+/* In a virtual machine cards say what their model once had; packets are as fast as
+ * the host makes them.
+ */
+static bool dev_emulated(void)
+{
+#if IS_ENABLED(CONFIG_X86)
+	return boot_cpu_has(X86_FEATURE_HYPERVISOR);
+#else
+	return false;
+#endif
+}
+
 /* The speed of a device in 10^6 bit/s, or 0: not known, or not to be believed. */
 static int dev_ask_speed(struct net_device *ndev)
 {
 	struct ethtool_link_ksettings link;
 
-	if (!ndev->dev.parent || __ethtool_get_link_ksettings(ndev, &link) ||
+	if (!ndev->dev.parent || dev_emulated() || __ethtool_get_link_ksettings(ndev, &link) ||
 	    link.base.speed > INT_MAX)
 		return 0;
 	return link.base.speed;

@@ -27,6 +27,7 @@
 #include "icmp.h"
 #include "input.h"
 #include "loss.h"
+#include "offload.h"
 #include "output.h"
 #include "prio.h"
 #include "rpc.h"
@@ -46,6 +47,9 @@
  * @peer: key of the sender
  * @txq: packets to be sent when no lock is held
  * @grants: grants to be sent when no lock is held
+ * @rpc: of packets that came together: theirs, once found, with a reference
+ * @more: others follow that came together with this one
+ * @unsettled: what follows from new data is still to be done for @rpc
  */
 struct homa_rx {
 	struct homa_net *hn;
@@ -56,6 +60,9 @@ struct homa_rx {
 	struct homa_peer_key peer;
 	struct sk_buff_head txq;
 	struct homa_grant_batch grants;
+	struct homa_rpc *rpc;
+	bool more;
+	bool unsettled;
 };
 
 /**
@@ -269,6 +276,29 @@ static enum homa_drop data_add_whole(struct homa_rx *rx, struct homa_rpc *rpc)
 	return drop;
 }
 
+/* The sender is alive; what is missing will be missed. */
+static void data_heard(struct homa_rpc *rpc, enum homa_drop drop)
+{
+	if (!homa_drop_is_limit(drop))	/* or it would never time out */
+		homa_timer_heard(rpc);
+	if (!homa_msgin_complete(&rpc->in))
+		homa_timer_wait(rpc);
+}
+
+/* Does what follows from new data; once for packets that came together. */
+static void data_settle(struct homa_rx *rx, struct homa_rpc *rpc)
+{
+	data_heard(rpc, HOMA_ACCEPTED);
+	homa_grant_update(rpc, &rx->grants);
+	if (homa_msgin_complete(&rpc->in)) {
+		homa_rpc_answered(rpc);
+		homa_timer_cancel(rpc);
+		homa_silent_complete(rpc);
+		homa_rxmem_completed(rpc);
+		homa_rpc_ready(rpc);
+	}
+}
+
 static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 {
 	struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
@@ -285,22 +315,15 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 	data_start_grants(rx, rpc);
 	drop = stride ? data_add_segments(rx, rpc, stride) :
 			data_add_whole(rx, rpc);
-	if (!homa_drop_is_limit(drop))	/* or it would never time out */
-		homa_timer_heard(rpc);
-	if (!homa_msgin_complete(&rpc->in))
-		homa_timer_wait(rpc);
-	if (drop != HOMA_ACCEPTED && drop != HOMA_CONSUMED)
+	if (drop != HOMA_ACCEPTED && drop != HOMA_CONSUMED) {
+		data_heard(rpc, drop);
 		return drop;
+	}
 	if (rpc->in.end > end && !h->retransmit)
 		homa_loss_arrived(rpc, rx_level(rx->skb));
-	homa_grant_update(rpc, &rx->grants);
-	if (homa_msgin_complete(&rpc->in)) {
-		homa_rpc_answered(rpc);
-		homa_timer_cancel(rpc);
-		homa_silent_complete(rpc);
-		homa_rxmem_completed(rpc);
-		homa_rpc_ready(rpc);
-	}
+	rx->unsettled = rx->more && !homa_msgin_complete(&rpc->in);
+	if (!rx->unsettled)
+		data_settle(rx, rpc);
 	return drop;
 }
 
@@ -779,6 +802,19 @@ static bool rpc_listens(const struct homa_rx *rx, const struct homa_rpc *rpc)
 	return rpc->out.length >= 0 || !homa_is_client(rpc);
 }
 
+/* The packet's RPC, with a reference unless it is @rx->rpc. */
+static struct homa_rpc *rx_find_rpc(struct homa_rx *rx)
+{
+	struct homa_rpc *rpc = rx->rpc;
+
+	if (!rpc)
+		rpc = homa_rpc_find(rx->hsk, &rx->peer, rx->path.dport,
+				    rx->path.id);
+	if (rx->more)
+		rx->rpc = rpc;
+	return rpc;
+}
+
 /* Calls the handler of the packet's type. */
 static enum homa_drop rx_dispatch(struct homa_rx *rx)
 {
@@ -797,13 +833,14 @@ static enum homa_drop rx_dispatch(struct homa_rx *rx)
 		ack = ((struct homa_data_hdr *)rx->h)->ack;
 	homa_metric_rcvd(rx->hn, rx->h->type);
 
-	rpc = homa_rpc_find(rx->hsk, &rx->peer, rx->path.dport, rx->path.id);
+	rpc = rx_find_rpc(rx);
 	if (rpc) {
 		spin_lock(&rpc->lock);
 		drop = rpc_listens(rx, rpc) ? type->known(rx, rpc) :
 					      HOMA_DROP_UNKNOWN_RPC;
 		spin_unlock(&rpc->lock);
-		homa_rpc_put(rpc);
+		if (rpc != rx->rpc)
+			homa_rpc_put(rpc);
 		if (is_ack)
 			ack_unknown(rx);
 	} else if (type->unknown) {
@@ -837,6 +874,61 @@ static enum homa_drop rx_handle(struct homa_rx *rx)
 	return rx_dispatch(rx);
 }
 
+/* Frees a packet, unless it belongs to a message now. */
+static void rx_finish(struct homa_rx *rx, enum homa_drop drop)
+{
+	if (drop == HOMA_CONSUMED)
+		consume_skb(rx->skb);
+	else if (drop != HOMA_ACCEPTED)
+		homa_drop(rx->hn, rx->skb, drop);
+}
+
+/* Handles a packet that came together with others, like those before it. */
+static enum homa_drop rx_handle_next(struct homa_rx *rx)
+{
+	__be64 id = cpu_to_be64(rx->path.id ^ 1);
+	enum homa_drop drop = rx_check_header(rx);
+
+	if (drop != HOMA_CONSUMED)
+		return drop;
+	if (rx->h->type != HOMA_DATA || rx->h->sport != rx->path.dport ||
+	    rx->h->sender_id != id)
+		return HOMA_DROP_TYPE;
+	if (READ_ONCE(rx->hn->sysctl.verify_checksum) && !rx_checksum_ok(rx))
+		return HOMA_DROP_CHECKSUM;
+	if (sk_filter_trim_cap(homa_sock_sk(rx->hsk), rx->skb, rx->skb->len))
+		return HOMA_DROP_POLICY;
+	rx->h = (struct homa_common_hdr *)rx->skb->data;
+	return rx_dispatch(rx);
+}
+
+/* Handles the others of some packets that came together. @drop is what the first was
+ * dropped for if there is no socket.
+ */
+static void rx_others(struct homa_rx *rx, struct sk_buff *list,
+		      enum homa_drop drop)
+{
+	struct sk_buff *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		rx->more = next;
+		skb_mark_not_on_list(list);
+		rx->skb = skb_share_check(list, GFP_ATOMIC | __GFP_NOWARN);
+		if (!rx->skb)
+			homa_metric_inc(rx->hn, rx_no_memory);
+		else
+			rx_finish(rx, rx->hsk ? rx_handle_next(rx) : drop);
+	}
+	if (!rx->rpc)
+		return;
+	spin_lock(&rx->rpc->lock);
+	if (rx->unsettled && rx->rpc->state == HOMA_INCOMING && !rx->rpc->error)
+		data_settle(rx, rx->rpc);
+	spin_unlock(&rx->rpc->lock);
+	homa_rpc_put(rx->rpc);
+}
+
 /* Entry from IP; bottom halves are off, RCU is read-locked. */
 static int homa_rcv(struct sk_buff *skb)
 {
@@ -844,21 +936,26 @@ static int homa_rcv(struct sk_buff *skb)
 		.hn = homa_net(dev_net(skb->dev)),
 		.skb = skb,
 	};
+	struct sk_buff *others;
 	enum homa_drop drop;
 
 	if (!READ_ONCE(rx.hn->live)) {
 		kfree_skb(skb);		/* no metrics any more */
 		return 0;
 	}
-	__skb_queue_head_init(&rx.txq);
 	homa_metric_inc(rx.hn, softirq_calls);
+	others = homa_offload_split(skb);
+	if (IS_ERR(others)) {
+		homa_drop(rx.hn, skb, HOMA_DROP_NO_MEMORY);
+		return 0;
+	}
+	rx.more = others;
+	__skb_queue_head_init(&rx.txq);
 	drop = rx_handle(&rx);
+	rx_finish(&rx, drop);
+	rx_others(&rx, others, drop);
 	homa_output_flush(&rx.txq);
 	homa_grant_flush(&rx.grants);
-	if (drop == HOMA_CONSUMED)
-		consume_skb(skb);
-	else if (drop != HOMA_ACCEPTED)
-		homa_drop(rx.hn, skb, drop);
 	if (rx.hsk)
 		sock_put(homa_sock_sk(rx.hsk));
 	return 0;

@@ -7,6 +7,7 @@
 #include "dev.h"
 #include "input.h"
 #include "net.h"
+#include "offload.h"
 #include "wire.h"
 
 static int __init homa_init(void)
@@ -22,9 +23,12 @@ static int __init homa_init(void)
 	err = homa_dev_register();
 	if (err)
 		goto err_net;
-	err = homa_input_register();
+	err = homa_offload_register();
 	if (err)
 		goto err_dev;
+	err = homa_input_register();
+	if (err)
+		goto err_offload;
 	err = homa_af_register();
 	if (err)
 		goto err_input;
@@ -32,6 +36,8 @@ static int __init homa_init(void)
 
 err_input:
 	homa_input_unregister();
+err_offload:
+	homa_offload_unregister();
 err_dev:
 	homa_dev_unregister();
 err_net:
@@ -46,6 +52,7 @@ static void __exit homa_exit(void)
 {
 	homa_af_unregister();
 	homa_input_unregister();
+	homa_offload_unregister();
 	homa_dev_unregister();
 	homa_net_unregister();
 	tt_exit();

@@ -339,6 +339,19 @@ static int msgout_pump_resend(struct homa_rpc *rpc, struct sk_buff_head *txq)
 	return n;
 }
 
+/* End of what may be sent: whole packets, of which all but the last are granted. */
+static u32 msgout_may_send(const struct homa_rpc *rpc)
+{
+	const struct homa_msgout *out = &rpc->out;
+	u32 packet = homa_output_max_data(rpc);
+	u32 granted = out->granted - out->next;
+
+	if (!packet)
+		return out->length;
+	return out->next + min(out->length - out->next,
+			       roundup(granted, packet));
+}
+
 /* Makes the next packet of what has not been sent yet. */
 static int msgout_pump_new(struct homa_rpc *rpc, struct sk_buff_head *txq)
 {
@@ -351,10 +364,11 @@ static int msgout_pump_new(struct homa_rpc *rpc, struct sk_buff_head *txq)
 		out->unsched_prio = homa_prio_unsched(rpc);
 	if (out->next < out->unsched)
 		prio = out->unsched_prio;
-	n = homa_output_data(rpc, out->next, out->length, false, prio, txq);
+	n = homa_output_data(rpc, out->next, msgout_may_send(rpc), false, prio,
+			     txq);
 	if (n <= 0)
 		return n;
-	if (!out->next && n == min(homa_output_max_data(rpc), out->unsched))
+	if (!out->next && n >= min(homa_output_max_data(rpc), out->unsched))
 		out->seg = homa_output_max_data(rpc);
 	out->next += n;
 	msgout_count_sent(rpc, n);

@@ -20,8 +20,10 @@
 #include <net/ip6_checksum.h>
 #include <net/ip6_route.h>
 #include <net/route.h>
+#include <net/sch_generic.h>
 
 #include "dev.h"
+#include "offload.h"
 #include "output.h"
 #include "pacer.h"
 #include "prio.h"
@@ -243,14 +245,45 @@ u32 homa_output_max_data(const struct homa_rpc *rpc)
 	return mtu > headers ? mtu - headers : 0;
 }
 
+/* Does a packet end because it has come in at a host of this machine? Then its device
+ * is the one that received it; a card that has sent it received nothing.
+ */
+static bool tx_passed(const struct sk_buff *skb)
+{
+	const struct net_device *ndev = skb->dev;
+
+	return ndev && (ndev->flags & IFF_LOOPBACK ||
+			skb->skb_iif == ndev->ifindex);
+}
+
 /* A device has finished with one of our packets. */
 static void tx_destruct(struct sk_buff *skb)
 {
 	struct homa_dev *dev = skb_shinfo(skb)->destructor_arg;
 
-	homa_pacer_completed(dev, skb_shinfo(skb)->tskey);
+	homa_pacer_completed(dev, skb_shinfo(skb)->tskey, tx_passed(skb));
 	homa_dev_put(dev);
 	sock_wfree(skb);	/* may free the socket, and with it the host */
+}
+
+/**
+ * homa_output_split() - a packet was cut into several
+ * @whole: packet; about to be freed
+ * @last: the last of those that it was cut into
+ *
+ * The device has finished with the packet when it has with @last.
+ *
+ * Context: any.
+ */
+void homa_output_split(struct sk_buff *whole, struct sk_buff *last)
+{
+	if (whole->destructor != tx_destruct)	/* not ours, or not any more */
+		return;
+	swap(whole->sk, last->sk);
+	swap(whole->destructor, last->destructor);
+	swap(whole->truesize, last->truesize);
+	skb_shinfo(last)->destructor_arg = skb_shinfo(whole)->destructor_arg;
+	skb_shinfo(last)->tskey = skb_shinfo(whole)->tskey;
 }
 
 /* Makes the socket and the device pay for a packet. */
@@ -258,8 +291,13 @@ static void tx_charge(struct homa_sock *hsk, struct sk_buff *skb,
 		      struct homa_dev *dev, const struct dst_entry *dst,
 		      const struct homa_path *path)
 {
-	u32 wire = skb->len + ip_header_length(&path->daddr) + dst->header_len +
-		   HOMA_FRAME_OVERHEAD;
+	u32 overhead = ip_header_length(&path->daddr) + dst->header_len +
+		       HOMA_FRAME_OVERHEAD;
+	u32 wire = skb->len + overhead;
+
+	if (skb_is_gso(skb))
+		wire += (skb_shinfo(skb)->gso_segs - 1) *
+			(overhead + sizeof(struct homa_data_hdr));
 
 	skb_set_owner_w(skb, homa_sock_sk(hsk));
 	skb->destructor = tx_destruct;
@@ -363,16 +401,16 @@ static void data_header(struct homa_rpc *rpc, struct sk_buff *skb, u32 start,
 }
 
 /**
- * homa_output_data() - make one DATA packet
+ * homa_output_data() - make one DATA packet, or a frame of several
  * @rpc: RPC with an outgoing message and a valid route
  * @start: first byte
- * @end: byte after the last one that may be in the packet
+ * @end: byte after the last one that may be in it
  * @retransmit: the bytes were sent before
  * @prio: priority
  * @txq: the packet is appended here
  *
  * Context: rpc->lock held.
- * Return: number of bytes in the packet, or a negative errno
+ * Return: number of bytes in it, or a negative errno
  */
 int homa_output_data(struct homa_rpc *rpc, u32 start, u32 end, bool retransmit,
 		     u8 prio, struct sk_buff_head *txq)
@@ -381,14 +419,17 @@ int homa_output_data(struct homa_rpc *rpc, u32 start, u32 end, bool retransmit,
 	struct homa_path path;
 	struct sk_buff *skb;
 	u32 unsched = rpc->out.unsched;
-	u32 max, n;
+	u32 packet = homa_output_max_data(rpc);
+	u32 max = end - start;
+	u32 n;
 
 	lockdep_assert_held(&rpc->lock);
-	max = min(homa_output_max_data(rpc), end - start);
-	if (!max)
+	if (!packet)
 		return -EMSGSIZE;
 	if (start < unsched)	/* no packet crosses this offset */
 		max = min(max, unsched - start);
+	if (max > packet)
+		max = min(max, homa_offload_max_data(rpc, packet));
 	skb = tx_alloc(rpc->hsk, rpc->dst, sizeof(*h));
 	if (!skb)
 		return -ENOMEM;
@@ -396,6 +437,8 @@ int homa_output_data(struct homa_rpc *rpc, u32 start, u32 end, bool retransmit,
 	n = homa_msgout_attach(&rpc->out, skb, start, max);
 	h = (struct homa_data_hdr *)skb->data;
 	homa_peer_pop_ack(rpc->peer, &h->ack);
+	if (n > packet)
+		homa_offload_mark(skb, ipv6_addr_v4mapped(&rpc->daddr), packet);
 	rpc_path(rpc, &path);
 	tx_queue(rpc->hsk, skb, rpc->dst, rpc->dev, &path, prio, txq);
 	tt_event(rpc->hn, DATA_SEND, skb->len, homa_trace_peer(rpc),
@@ -552,13 +595,30 @@ static int xmit_v6(struct sock *sk, struct sk_buff *skb,
 		.saddr = cb->saddr,
 		.daddr = cb->daddr,
 	};
+
+	return ip6_xmit(sk, skb, &fl, READ_ONCE(sk->sk_mark), NULL, cb->tclass,
+			READ_ONCE(sk->sk_priority));
+}
+
+/* Has a device a queue for packets? */
+static bool tx_queued(const struct net_device *ndev)
+{
+	return rcu_dereference(netdev_get_tx_queue(ndev, 0)->qdisc)->enqueue;
+}
+
+static int tx_xmit(struct sock *sk, struct sk_buff *skb)
+{
+	struct homa_tx_cb cb = *tx_cb(skb);
 	int err;
 
-	rcu_read_lock();
-	err = ip6_xmit(sk, skb, &fl, READ_ONCE(sk->sk_mark), NULL, cb->tclass,
-		       READ_ONCE(sk->sk_priority));
-	rcu_read_unlock();
-	return err;
+	homa_pacer_queue(skb_shinfo(skb)->destructor_arg,
+			 tx_queued(skb_dst(skb)->dev));
+	memset(skb->cb, 0, sizeof(skb->cb));
+	if (ipv6_addr_v4mapped(&cb.daddr))
+		err = xmit_v4(sk, skb, &cb);
+	else
+		err = xmit_v6(sk, skb, &cb);
+	return net_xmit_eval(err);
 }
 
 /**
@@ -576,27 +636,22 @@ void homa_output_flush(struct sk_buff_head *txq)
 
 	/* The pacer must not overtake us with the next packets. */
 	local_bh_disable();
+	rcu_read_lock();
 	while ((skb = __skb_dequeue(txq))) {
-		struct homa_tx_cb cb = *tx_cb(skb);
 		struct sock *sk = skb->sk;
 		struct homa_net *hn = homa_net(sock_net(sk));
-		int err;
+		bool control = tx_cb(skb)->control;
 
 		/* The packet keeps the socket only until IP is done. */
 		sock_hold(sk);
-		memset(skb->cb, 0, sizeof(skb->cb));
-		if (ipv6_addr_v4mapped(&cb.daddr))
-			err = xmit_v4(sk, skb, &cb);
-		else
-			err = xmit_v6(sk, skb, &cb);
-		err = net_xmit_eval(err);
-		if (unlikely(err)) {
-			if (cb.control)
+		if (unlikely(tx_xmit(sk, skb))) {
+			if (control)
 				homa_metric_inc(hn, control_xmit_errors);
 			else
 				homa_metric_inc(hn, data_xmit_errors);
 		}
 		sock_put(sk);
 	}
+	rcu_read_unlock();
 	local_bh_enable();
 }

@@ -45,6 +45,13 @@
 /* Packets that are sent before other softirqs have a turn. */
 #define PACER_BUDGET 32
 
+/* Packets that were passed on, less those that were not, of which at most so many
+ * are remembered; and how many make us believe that a device passes all on. Not
+ * all are even then: a neighbour may not answer.
+ */
+#define PACER_PASSES 64
+#define PACER_PASSES_BELIEVED 4
+
 /* What a link's modelled backlog is at most: its speed may have been set to
  * something wrong for a moment.
  */
@@ -62,10 +69,23 @@ static s64 pacer_outstanding(const struct homa_pacer *pacer)
 	       READ_ONCE(pacer->forgiven);
 }
 
+/* Bytes that a device may have. One without a queue that only passes on what it
+ * gets, to a host on the same machine, makes nothing wait.
+ */
+static u32 pacer_limit(const struct homa_dev *dev)
+{
+	const struct homa_pacer *pacer = &dev->pacer;
+
+	if (READ_ONCE(pacer->passes) >= PACER_PASSES_BELIEVED &&
+	    !READ_ONCE(pacer->behind_queue))
+		return PACER_MAX_BYTES;
+	return READ_ONCE(pacer->inflight.limit);
+}
+
 static bool pacer_full(const struct homa_dev *dev)
 {
 	const struct homa_pacer *pacer = &dev->pacer;
-	u32 limit = READ_ONCE(pacer->inflight.limit);
+	u32 limit = pacer_limit(dev);
 
 	if (READ_ONCE(dev->gone))
 		return false;
@@ -104,6 +124,42 @@ static u32 pacer_max(const struct homa_dev *dev)
 		return PACER_MAX_BYTES;
 	return clamp_t(u64, mbps * usecs / 8, pacer_packet(dev) + 1,
 		       INT_MAX / 2);
+}
+
+/**
+ * homa_pacer_frame() - how long a frame of several packets may be
+ * @dev: device
+ *
+ * A frame cannot be overtaken by shorter messages, so it must not be longer than
+ * what the device may have anyway.
+ *
+ * Context: any.
+ * Return: bytes
+ */
+u32 homa_pacer_frame(const struct homa_dev *dev)
+{
+	const struct homa_net *hn = dev->hn;
+	u32 mbps = homa_dev_mbps(dev);
+
+	if (READ_ONCE(hn->sysctl.flags) & HOMA_FLAG_DONT_THROTTLE)
+		return U32_MAX;
+	if (!mbps)
+		return pacer_limit(dev);
+	return min_t(u64, U32_MAX,
+		     (u64)mbps * READ_ONCE(hn->sysctl.max_nic_est_backlog_usecs) / 8);
+}
+
+/**
+ * homa_pacer_queue() - a packet is about to be given to IP
+ * @dev: its device
+ * @queue: the device has a queue, where packets may wait
+ *
+ * Context: any.
+ */
+void homa_pacer_queue(struct homa_dev *dev, bool queue)
+{
+	if (READ_ONCE(dev->pacer.behind_queue) != queue)
+		WRITE_ONCE(dev->pacer.behind_queue, queue);
 }
 
 /**
@@ -273,17 +329,31 @@ bool homa_pacer_defer(struct homa_rpc *rpc, bool paced)
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_pacer_defer);
 
+/* Several cores may count at a time: it is no more than a hint. */
+static void pacer_note_pass(struct homa_pacer *pacer, bool passed)
+{
+	int passes = READ_ONCE(pacer->passes);
+
+	if (passed && passes < PACER_PASSES)
+		WRITE_ONCE(pacer->passes, passes + 1);
+	else if (!passed && passes)
+		WRITE_ONCE(pacer->passes, passes - 1);
+}
+
 /**
  * homa_pacer_completed() - a device has finished with a packet
  * @dev: device
  * @bytes: as charged
+ * @passed: it was passed on to a host on the same machine
  *
  * Context: any but hard interrupts; locks of the network stack may be held.
  */
-void homa_pacer_completed(struct homa_dev *dev, u32 bytes)
+void homa_pacer_completed(struct homa_dev *dev, u32 bytes, bool passed)
 {
 	struct homa_pacer *pacer = &dev->pacer;
 	s64 excess;
+
+	pacer_note_pass(pacer, passed);
 
 	atomic64_add(bytes, &pacer->completed);
 	if (READ_ONCE(pacer->last_completed) != jiffies)

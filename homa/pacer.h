@@ -26,6 +26,8 @@ struct homa_rpc;
  * @forgiven: bytes in the device that are stuck somewhere and do not count
  * @last_completed: value of jiffies at the last completion
  * @idle_ns: time when the link will have sent everything, if its speed is known
+ * @passes: packets that went to hosts on the same machine, less others
+ * @behind_queue: packets go through a queue before they get to the device
  *
  * Under @lock:
  * @lock: a leaf
@@ -51,6 +53,8 @@ struct homa_pacer {
 	s64 forgiven;
 	unsigned long last_completed;
 	atomic64_t idle_ns;
+	int passes;
+	bool behind_queue;
 
 	spinlock_t lock;
 	struct rb_root_cached tree;
@@ -74,6 +78,8 @@ void homa_pacer_dev_gone(struct homa_dev *dev);
 bool homa_pacer_defer(struct homa_rpc *rpc, bool paced);
 void homa_pacer_remove(struct homa_rpc *rpc);
 void homa_pacer_charge(struct homa_dev *dev, u32 bytes);
-void homa_pacer_completed(struct homa_dev *dev, u32 bytes);
+void homa_pacer_completed(struct homa_dev *dev, u32 bytes, bool passed);
+u32 homa_pacer_frame(const struct homa_dev *dev);
+void homa_pacer_queue(struct homa_dev *dev, bool queue);
 
 #endif /* _HOMA_PACER_H */

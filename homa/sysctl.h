@@ -87,15 +87,17 @@ struct homa_sysctls {
 	int max_replies;	  /* ours: in a millisecond, if no RPC is known */
 	int max_resends;	  /* ours: RESENDs to a peer in a millisecond */
 
+	/* Frames of several packets */
+	int max_gro_skbs;	  /* packets that are collected */
+	int max_gso_size;	  /* bytes on IP's level; 0: the device's limit */
+
 	/* Kept for scripts: qdisc. */
 	int homa_share;
 
-	/* Kept for scripts: steering, GRO and GSO, encapsulation, page cache. */
+	/* Kept for scripts: steering, layout for cards, encapsulation, page cache. */
 	int busy_usecs;
 	int gro_busy_usecs;
 	int gro_policy;
-	int max_gro_skbs;
-	int max_gso_size;	  /* 0: the device's limit */
 	int gso_force_software;
 	int *gen3_softirq_cores;  /* a CPU and 3 targets, for each CPU */
 	int hijack_tcp;

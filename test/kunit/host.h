@@ -162,6 +162,7 @@ static inline int live_init(struct kunit *test)
 	live->hn->sysctl.resend_ticks = 1000000;
 	live->hn->sysctl.timeout_ticks = 1000000;
 	live->hn->sysctl.request_ack_ticks = 1000000;
+	live->hn->sysctl.max_gso_size = 1;	/* packets singly */
 	live_set_mtu(LIVE_MTU);
 	test->priv = live;
 	return 0;

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 /* homa/msgout.c: pages in packets, what is sent when, and what again. */
 
+#ifdef HOMA_HAVE_NET_GSO_H
+#include <net/gso.h>
+#endif
+
 #include "host.h"
+#include "offload.h"
 
 /* What byte @offset of each message here is. */
 static u8 pattern(u32 offset)
@@ -362,6 +367,103 @@ static void homa_msgout_answered__sends_or_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
 }
 
+struct frame_case {
+	const char *desc;
+	u32 length;
+	u32 unscheduled;
+	int max_gso_size;
+	u32 frames[4];	/* bytes in each of the first */
+};
+
+#define D LIVE_MAX_DATA
+
+static const struct frame_case frame_cases[] = {
+	{ "one packet", D, 40000, 0, { D } },
+	{ "two packets", 2 * D, 40000, 0, { 2 * D } },
+	{ "all unscheduled", 39000, 40000, 0, { 39000 } },
+	{ "up to the unscheduled limit", 80000, 40000, 0, { 40000 } },
+	{ "as long as IP packets can be", 100000, 100000, 0,
+	  { 45 * D, 100000 - 45 * D } },
+	{ "less than a packet", 10000, 40000, 1000, { D, D, D, D } },
+	{ "not quite two", 10000, 40000, 76 + 2 * D - 1, { D, D, D, D } },
+	{ "two", 10000, 40000, 76 + 2 * D, { 2 * D, 2 * D, 2 * D } },
+};
+
+static void frame_desc(const struct frame_case *param, char *desc)
+{
+	strscpy(desc, param->desc, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(frame, frame_cases, frame_desc);
+
+/* What a message is cut into before it gets to IP. */
+static void homa_offload_max_data__limits(struct kunit *test)
+{
+	const struct frame_case *param = test->param_value;
+	struct live *live = test->priv;
+	struct sk_buff_head txq;
+	struct homa_rpc *rpc;
+	u32 start = 0;
+	int i;
+
+	live->hn->sysctl.max_gso_size = param->max_gso_size;
+	rpc = begin(test, param->length, param->unscheduled, &txq);
+	for (i = 0; i < 4 && param->frames[i]; i++) {
+		struct sk_buff *skb = skb_peek(&txq);
+		u32 n = param->frames[i];
+
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		KUNIT_EXPECT_EQ(test, skb_is_gso(skb), n > D);
+		if (n > D) {
+			KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_size, D);
+			KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_segs,
+					DIV_ROUND_UP(n, D));
+		}
+		expect_packet(test, rpc, &txq, start, start + n, false);
+		start += n;
+	}
+	__skb_queue_purge(&txq);
+}
+
+/* Packets that a frame is cut into; the device is charged until the last is freed. */
+static void homa_gso_segment__packets(struct kunit *test)
+{
+	u32 length = 10 * D + 7;
+	struct live *live = test->priv;
+	struct homa_pacer *pacer;
+	struct sk_buff_head txq;
+	struct sk_buff *skb, *next;
+	struct homa_rpc *rpc;
+
+	live->hn->sysctl.max_gso_size = 0;
+	rpc = begin(test, length, 40000, &txq);
+	pacer = &rpc->dev->pacer;
+	skb = __skb_dequeue(&txq);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb->protocol = htons(ETH_P_IP);
+	skb_reset_mac_header(skb);
+	SKB_GSO_CB(skb)->mac_offset = skb_headroom(skb);
+	next = homa_gso_segment(skb, NETIF_F_SG | NETIF_F_HW_CSUM);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(next));
+	kfree_skb(skb);
+	__skb_queue_head_init(&txq);
+	while ((skb = next)) {
+		next = skb->next;
+		skb_mark_not_on_list(skb);
+		__skb_pull(skb, skb_transport_offset(skb));
+		__skb_queue_tail(&txq, skb);
+	}
+	expect_packets(test, rpc, &txq, 0, 10 * D, false);
+	KUNIT_EXPECT_LT(test, atomic64_read(&pacer->completed),
+			atomic64_read(&pacer->queued));
+	expect_packets(test, rpc, &txq, 10 * D, length, false);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&pacer->completed),
+			atomic64_read(&pacer->queued));
+	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&txq));
+}
+
+#undef D
+
 static void grant(struct homa_rpc *rpc, u32 offset, u8 prio,
 		  struct sk_buff_head *txq)
 {
@@ -433,7 +535,7 @@ static void device_drain(struct homa_rpc *rpc)
 	spin_lock_bh(&rpc->lock);
 	homa_rpc_end(rpc);
 	spin_unlock_bh(&rpc->lock);
-	homa_pacer_completed(rpc->dev, FULL);
+	homa_pacer_completed(rpc->dev, FULL, false);
 }
 
 static bool resend(struct homa_rpc *rpc, u32 start, u32 end,
@@ -641,6 +743,8 @@ static struct kunit_case msgout_live_cases[] = {
 	KUNIT_CASE_PARAM(homa_msgout_start__unscheduled, start_gen_params),
 	KUNIT_CASE_PARAM(homa_msgout_answered__sends_or_fails,
 			 answer_gen_params),
+	KUNIT_CASE_PARAM(homa_offload_max_data__limits, frame_gen_params),
+	KUNIT_CASE(homa_gso_segment__packets),
 	KUNIT_CASE_PARAM(homa_msgout_grant__sends, grant_gen_params),
 	KUNIT_CASE_PARAM(homa_msgout_resend__ranges, resend_gen_params),
 	KUNIT_CASE(homa_msgout_resend__overflow),

@@ -42,7 +42,7 @@ static void forget(struct homa_rpc *rpc)
 static void finish(struct homa_dev *dev, u32 bytes)
 {
 	local_bh_disable();
-	homa_pacer_completed(dev, bytes);
+	homa_pacer_completed(dev, bytes, false);
 	local_bh_enable();	/* the tasklet runs here */
 }
 

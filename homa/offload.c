@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Frames of several packets: one trip through IP and device for all of them.
+ *
+ * A frame is a DATA packet that is longer than the MTU allows:
+ *
+ *	IP | struct homa_data_hdr | data of packet 0 | data of packet 1 | ...
+ *
+ * Where nothing has to cut it, between hosts on one machine, it arrives whole
+ * and is taken in whole: it is a valid packet. Who must cut it, for a device
+ * that can carry no more than its MTU, calls homa_gso_segment(), which gives
+ * each packet its own offset. No network card may do that by itself, for it would
+ * repeat the offset: so frames have a type that is made of TCP's and SCTP's,
+ * of which cards know at most one. With TCP's in it the stack takes the
+ * length of headers from where TCP has it, which is where ours is as well.
+ *
+ * What a device receives singly is collected: packets of one message that it hands
+ * over together make one trip through IP. They stay as they came, in a list.
+ */
+#include <kunit/visibility.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <net/dst.h>
+#include <net/gro.h>
+#include <net/ip6_checksum.h>
+#include <net/protocol.h>
+#ifdef HOMA_HAVE_NET_GSO_H
+#include <net/gso.h>
+#endif
+
+#include "dev.h"
+#include "offload.h"
+#include "output.h"
+#include "rpc.h"
+#include "wire.h"
+
+/* Longest IP packet. */
+#define FRAME_MAX 0xffff
+
+/**
+ * homa_offload_max_data() - how much of a message one frame may hold
+ * @rpc: RPC with a valid route
+ * @packet: bytes of data in a packet of the route's MTU
+ *
+ * Frames must not be so long that a shorter message has to wait for them where
+ * packets are paced (homa_pacer_frame()).
+ *
+ * Context: rpc->lock held.
+ * Return: a multiple of @packet
+ */
+u32 homa_offload_max_data(const struct homa_rpc *rpc, u32 packet)
+{
+	const struct net_device *ndev = rpc->dst->dev;
+	u32 sysctl = READ_ONCE(rpc->hn->sysctl.max_gso_size);
+	u32 headers = dst_mtu(rpc->dst) - packet;
+	u32 limit = min_t(u32, FRAME_MAX, READ_ONCE(ndev->gso_max_size));
+	u32 packets;
+
+	/* What is in a tunnel of IPsec is encrypted packet by packet. */
+	if (!(ndev->features & NETIF_F_GSO) || rpc->dst->header_len)
+		return packet;
+	if (sysctl)
+		limit = min(limit, sysctl);
+	limit = min(limit, homa_pacer_frame(rpc->dev));
+	if (limit <= headers)
+		return packet;
+	packets = min_t(u32, (limit - headers) / packet,
+			READ_ONCE(ndev->gso_max_segs));
+	return max(packets, 1U) * packet;
+}
+
+/**
+ * homa_offload_mark() - say that a packet is a frame
+ * @skb: DATA packet, beginning with its Homa header
+ * @ipv4: it will have an IPv4 header
+ * @packet: bytes of data in each of its packets but the last
+ *
+ * Context: any.
+ */
+void homa_offload_mark(struct sk_buff *skb, bool ipv4, u32 packet)
+{
+	struct skb_shared_info *shinfo = skb_shinfo(skb);
+
+	shinfo->gso_size = packet;
+	shinfo->gso_segs = DIV_ROUND_UP(skb->len - sizeof(struct homa_data_hdr),
+					packet);
+	shinfo->gso_type = SKB_GSO_SCTP |
+			   (ipv4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6);
+}
+
+/* Gives the packet at @offset in its message what differs between packets. @length
+ * is what the pseudo header in the checksum had as the length.
+ */
+static void gso_finish(struct sk_buff *skb, u32 offset, u32 length)
+{
+	struct homa_data_hdr *h = (struct homa_data_hdr *)skb_transport_header(skb);
+	u32 len = skb_tail_pointer(skb) - skb_transport_header(skb) +
+		  skb->data_len;
+	__wsum delta = (__force __wsum)htonl(~length + len);
+	__sum16 *check = &h->common.checksum;
+	__wsum pseudo;
+
+	h->common.sequence = htonl(offset);
+	h->offset = htonl(offset);
+	*check = ~csum_fold(csum_add(csum_unfold(*check), delta));
+	pseudo = csum_unfold(~*check);
+	if (skb->ip_summed == CHECKSUM_PARTIAL)
+		gso_reset_checksum(skb, pseudo);
+	else
+		*check = gso_make_checksum(skb, pseudo);
+}
+
+/**
+ * homa_gso_segment() - cut a frame into packets
+ * @skb: frame, beginning with its Homa header
+ * @features: of the device that will get them
+ *
+ * The last packet takes the place of the frame where completions are counted.
+ * See tcp_gso_segment().
+ *
+ * Context: any, RCU read lock held.
+ * Return: the packets, beginning with their lowest header; or an error
+ */
+VISIBLE_IF_KUNIT
+struct sk_buff *homa_gso_segment(struct sk_buff *skb,
+				 netdev_features_t features)
+{
+	u32 length = skb->len, packet = skb_shinfo(skb)->gso_size;
+	struct sk_buff *segs, *seg;
+	u32 offset;
+
+	if (skb_shinfo(skb)->gso_type & SKB_GSO_FRAGLIST)
+		return skb_segment_list(skb, features, skb_mac_header_len(skb));
+	if (skb_checksum_start(skb) != skb_transport_header(skb) ||
+	    !pskb_may_pull(skb, sizeof(struct homa_data_hdr)))
+		return ERR_PTR(-EINVAL);
+	offset = ntohl(((struct homa_data_hdr *)skb->data)->offset);
+	__skb_pull(skb, sizeof(struct homa_data_hdr));
+	if (skb->len <= packet)
+		return ERR_PTR(-EINVAL);
+	segs = skb_segment(skb, features & ~NETIF_F_GSO_MASK);
+	if (IS_ERR(segs))
+		return segs;
+	for (seg = segs; seg; seg = seg->next) {
+		gso_finish(seg, offset, length);
+		offset += packet;
+		if (!seg->next)
+			homa_output_split(skb, seg);
+	}
+	return segs;
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_gso_segment);
+
+/* Are both packets parts of one message? Their IP addresses are the same. */
+static bool gro_same_message(const struct homa_data_hdr *a,
+			     const struct homa_data_hdr *b)
+{
+	return a->common.sport == b->common.sport &&
+	       a->common.dport == b->common.dport &&
+	       a->common.sender_id == b->common.sender_id &&
+	       a->message_length == b->message_length;
+}
+
+/* Does the packet end its message? Then nothing is gained by waiting for more. */
+static bool gro_is_last(const struct homa_data_hdr *h, u32 length)
+{
+	u32 offset = ntohl(h->offset);
+
+	if (offset == HOMA_OFFSET_IN_SEQUENCE)
+		offset = ntohl(h->common.sequence);
+	return offset + length - sizeof(*h) >= ntohl(h->message_length);
+}
+
+/* Puts a packet behind others; false if they are too many, or too long. See
+ * skb_gro_receive_list(), which modules cannot call.
+ */
+static bool gro_append(struct sk_buff *p, struct sk_buff *skb)
+{
+	struct homa_net *hn = homa_net(dev_net(skb->dev));
+
+	if (NAPI_GRO_CB(skb)->flush || p->len + skb->len > FRAME_MAX ||
+	    NAPI_GRO_CB(p)->count >= READ_ONCE(hn->sysctl.max_gro_skbs) ||
+	    !pskb_may_pull(skb, skb_gro_offset(skb)))
+		return false;
+	if (NAPI_GRO_CB(p)->last == p)
+		skb_shinfo(p)->frag_list = skb;
+	else
+		NAPI_GRO_CB(p)->last->next = skb;
+	skb_pull(skb, skb_gro_offset(skb));
+	NAPI_GRO_CB(p)->last = skb;
+	NAPI_GRO_CB(p)->count++;
+	p->data_len += skb->len;
+	p->truesize += skb->truesize;
+	p->len += skb->len;
+	skb->destructor = NULL;		/* @p is charged for both now */
+	skb->sk = NULL;
+	NAPI_GRO_CB(skb)->same_flow = 1;
+	return true;
+}
+
+/* Collects packets of a message while a device hands over what has come. Each
+ * stays as it is, so if they have to go on to another host nothing is lost.
+ */
+static struct sk_buff *gro_receive(struct list_head *head, struct sk_buff *skb)
+{
+	unsigned int length = skb_gro_len(skb), off = skb_gro_offset(skb);
+	const struct homa_data_hdr *h;
+	struct sk_buff *p, *found = NULL;
+	bool last;
+
+	h = skb_gro_header(skb, off + sizeof(*h), off);
+	if (!h || length <= sizeof(*h) || h->common.type != HOMA_DATA) {
+		NAPI_GRO_CB(skb)->flush = 1;
+		return NULL;
+	}
+	last = gro_is_last(h, length);
+	list_for_each_entry(p, head, list) {
+		if (!NAPI_GRO_CB(p)->same_flow)
+			continue;
+		if (gro_same_message(h, (void *)(p->data + off)))
+			found = p;
+		else
+			NAPI_GRO_CB(p)->same_flow = 0;
+	}
+	if (!found || !gro_append(found, skb)) {
+		NAPI_GRO_CB(skb)->flush |= last;
+		return found;	/* what came before goes first */
+	}
+	return last ? found : NULL;
+}
+
+/* Packets were collected. */
+static int gro_complete(struct sk_buff *skb, int nhoff, int type)
+{
+	struct sk_buff *p;
+	u32 others = 0;
+
+	for (p = skb_shinfo(skb)->frag_list; p; p = p->next)
+		others += p->len;
+	skb_shinfo(skb)->gso_size = skb->len - others - nhoff -
+				    sizeof(struct homa_data_hdr);
+	skb_shinfo(skb)->gso_segs = NAPI_GRO_CB(skb)->count;
+	skb_shinfo(skb)->gso_type = SKB_GSO_FRAGLIST | type;
+	if (skb->ip_summed == CHECKSUM_COMPLETE)	/* of the first alone */
+		skb->ip_summed = CHECKSUM_NONE;
+	return 0;
+}
+
+static int gro_complete_v4(struct sk_buff *skb, int nhoff)
+{
+	return gro_complete(skb, nhoff, SKB_GSO_TCPV4);
+}
+
+static int gro_complete_v6(struct sk_buff *skb, int nhoff)
+{
+	return gro_complete(skb, nhoff, SKB_GSO_TCPV6);
+}
+
+/**
+ * homa_offload_split() - take packets apart that came together
+ * @skb: packet as it came from IP; the first of them afterwards
+ *
+ * Context: softirq.
+ * Return: the others, each beginning with its Homa header, linked by @next; NULL if
+ *	there are none; an error if there is no memory
+ */
+struct sk_buff *homa_offload_split(struct sk_buff *skb)
+{
+	struct sk_buff *list = skb_shinfo(skb)->frag_list, *p;
+
+	if (!list || !(skb_shinfo(skb)->gso_type & SKB_GSO_FRAGLIST))
+		return NULL;
+	if (skb_unclone(skb, GFP_ATOMIC | __GFP_NOWARN))
+		return ERR_PTR(-ENOMEM);
+	list = skb_shinfo(skb)->frag_list;
+	skb_shinfo(skb)->frag_list = NULL;
+	for (p = list; p; p = p->next) {
+		skb->len -= p->len;
+		skb->data_len -= p->len;
+		skb->truesize -= p->truesize;
+	}
+	skb_gso_reset(skb);
+	return list;
+}
+
+static const struct net_offload homa_offload = {
+	.callbacks = {
+		.gso_segment = homa_gso_segment,
+		.gro_receive = gro_receive,
+		.gro_complete = gro_complete_v4,
+	},
+};
+
+static const struct net_offload homa_v6_offload = {
+	.callbacks = {
+		.gso_segment = homa_gso_segment,
+		.gro_receive = gro_receive,
+		.gro_complete = gro_complete_v6,
+	},
+};
+
+/**
+ * homa_offload_register() - have the stack know Homa's frames
+ *
+ * Context: process, sleeps.
+ * Return: 0 or a negative errno
+ */
+int homa_offload_register(void)
+{
+	int err = inet_add_offload(&homa_offload, IPPROTO_HOMA);
+
+	if (err)
+		return err;
+	err = inet6_add_offload(&homa_v6_offload, IPPROTO_HOMA);
+	if (err)
+		inet_del_offload(&homa_offload, IPPROTO_HOMA);
+	return err;
+}
+
+/**
+ * homa_offload_unregister() - undo homa_offload_register()
+ *
+ * Context: process, sleeps.
+ */
+void homa_offload_unregister(void)
+{
+	inet6_del_offload(&homa_v6_offload, IPPROTO_HOMA);
+	inet_del_offload(&homa_offload, IPPROTO_HOMA);
+}
