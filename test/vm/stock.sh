@@ -16,7 +16,8 @@ try() {
 # Modules that the kernel finds by their aliases: these, and what they need.
 tree=/run/tree/lib/modules/$release
 mkdir -p "$tree"
-cp "$LAB_MODULE" "$LAB_DIAG" "/lib/modules/$release/kernel/net/ipv4/inet_diag.ko" "$tree"
+cp "$LAB_MODULE" "$LAB_DIAG" "/lib/modules/$release/kernel/net/ipv4/inet_diag.ko" \
+	"/lib/modules/$release/kernel/drivers/net/veth.ko" "$tree"
 cp "/lib/modules/$release"/modules.{order,builtin}* "$tree"
 depmod -b /run/tree "$release"
 printf '#!/bin/sh\nexec /sbin/modprobe -d /run/tree "$@"\n' >/run/find_module
