@@ -13,6 +13,10 @@
  * of which cards know at most one. With TCP's in it the stack takes the
  * length of headers from where TCP has it, which is where ours is as well.
  *
+ * Other implementations make frames for cards, with an offset before the data of each
+ * packet. A virtual machine may send such a frame through this kernel: those are
+ * cut, too.
+ *
  * What a device receives singly is collected: packets of one message that it hands
  * over together make one trip through IP. They stay as they came, in a list.
  */
@@ -87,20 +91,29 @@ void homa_offload_mark(struct sk_buff *skb, bool ipv4, u32 packet)
 			   (ipv4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6);
 }
 
-/* Gives the packet at @offset in its message what differs between packets. @length
- * is what the pseudo header in the checksum had as the length.
- */
-static void gso_finish(struct sk_buff *skb, u32 offset, u32 length)
+static struct homa_data_hdr *gso_header(struct sk_buff *skb)
 {
-	struct homa_data_hdr *h = (struct homa_data_hdr *)skb_transport_header(skb);
+	return (struct homa_data_hdr *)skb_transport_header(skb);
+}
+
+/* Has each packet of a frame its own offset already? */
+static bool gso_has_offsets(struct sk_buff *skb)
+{
+	return gso_header(skb)->common.doff == HOMA_DOFF_SEGMENTS;
+}
+
+/* Completes the checksum of a packet. @length is what the pseudo header in it had as
+ * the length.
+ */
+static void gso_checksum(struct sk_buff *skb, u32 length)
+{
+	struct homa_data_hdr *h = gso_header(skb);
 	u32 len = skb_tail_pointer(skb) - skb_transport_header(skb) +
 		  skb->data_len;
 	__wsum delta = (__force __wsum)htonl(~length + len);
 	__sum16 *check = &h->common.checksum;
 	__wsum pseudo;
 
-	h->common.sequence = htonl(offset);
-	h->offset = htonl(offset);
 	*check = ~csum_fold(csum_add(csum_unfold(*check), delta));
 	pseudo = csum_unfold(~*check);
 	if (skb->ip_summed == CHECKSUM_PARTIAL)
@@ -124,25 +137,33 @@ VISIBLE_IF_KUNIT
 struct sk_buff *homa_gso_segment(struct sk_buff *skb,
 				 netdev_features_t features)
 {
+	u32 header = sizeof(struct homa_data_hdr);
 	u32 length = skb->len, packet = skb_shinfo(skb)->gso_size;
 	struct sk_buff *segs, *seg;
-	u32 offset;
+	__be32 offset;
 
 	if (skb_shinfo(skb)->gso_type & SKB_GSO_FRAGLIST)
 		return skb_segment_list(skb, features, skb_mac_header_len(skb));
 	if (skb_checksum_start(skb) != skb_transport_header(skb) ||
-	    !pskb_may_pull(skb, sizeof(struct homa_data_hdr)))
+	    !pskb_may_pull(skb, header) ||
+	    gso_header(skb)->common.type != HOMA_DATA)
 		return ERR_PTR(-EINVAL);
-	offset = ntohl(((struct homa_data_hdr *)skb->data)->offset);
-	__skb_pull(skb, sizeof(struct homa_data_hdr));
+	offset = gso_header(skb)->offset;
+	if (gso_has_offsets(skb))
+		header -= sizeof(offset);
+	__skb_pull(skb, header);
 	if (skb->len <= packet)
 		return ERR_PTR(-EINVAL);
 	segs = skb_segment(skb, features & ~NETIF_F_GSO_MASK);
 	if (IS_ERR(segs))
 		return segs;
 	for (seg = segs; seg; seg = seg->next) {
-		gso_finish(seg, offset, length);
-		offset += packet;
+		if (!gso_has_offsets(seg)) {
+			gso_header(seg)->common.sequence = offset;
+			gso_header(seg)->offset = offset;
+			be32_add_cpu(&offset, packet);
+		}
+		gso_checksum(seg, length);
 		if (!seg->next)
 			homa_output_split(skb, seg);
 	}

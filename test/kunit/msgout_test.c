@@ -425,6 +425,65 @@ static void homa_offload_max_data__limits(struct kunit *test)
 	__skb_queue_purge(&txq);
 }
 
+/* A frame as others make them for cards: the header without the offset, and before the
+ * data of each packet where it belongs.
+ */
+static struct sk_buff *frame_with_offsets(struct kunit *test, u32 length)
+{
+	u32 header = offsetof(struct homa_data_hdr, offset), at, i;
+	struct sk_buff *skb = alloc_skb(100 + 2 * length, GFP_KERNEL);
+	struct homa_data_hdr *h;
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb_reserve(skb, 100);
+	skb_reset_mac_header(skb);
+	skb_reset_transport_header(skb);
+	h = skb_put_zero(skb, header);
+	h->common.type = HOMA_DATA;
+	h->common.doff = HOMA_DOFF_SEGMENTS;
+	for (at = 0; at < length; at += D) {
+		__be32 word = htonl(at);
+
+		skb_put_data(skb, &word, sizeof(word));
+		for (i = at; i < min(length, at + D); i++)
+			*(u8 *)skb_put(skb, 1) = pattern(i);
+	}
+	skb->protocol = htons(ETH_P_IP);
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_transport_header(skb) - skb->head;
+	skb->csum_offset = offsetof(struct homa_common_hdr, checksum);
+	skb_shinfo(skb)->gso_size = D + sizeof(__be32);
+	skb_shinfo(skb)->gso_segs = DIV_ROUND_UP(length, D);
+	skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4;
+	SKB_GSO_CB(skb)->mac_offset = skb_headroom(skb);
+	return skb;
+}
+
+/* What comes from others keeps the offsets that it has. */
+static void homa_gso_segment__offsets(struct kunit *test)
+{
+	u32 length = 3 * D + 7, offset = 0;
+	struct sk_buff *whole = frame_with_offsets(test, length);
+	struct sk_buff *skb, *next;
+
+	next = homa_gso_segment(whole, NETIF_F_SG | NETIF_F_HW_CSUM);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(next));
+	while ((skb = next)) {
+		struct homa_data_hdr *h = (void *)skb_transport_header(skb);
+		u32 n = min_t(u32, length - offset, D);
+
+		next = skb->next;
+		KUNIT_EXPECT_EQ(test, ntohl(h->offset), offset);
+		KUNIT_EXPECT_EQ(test, skb->len, n + (u32)sizeof(*h));
+		KUNIT_EXPECT_TRUE(test, packet_has(skb, offset, n));
+		offset += n;
+		skb_mark_not_on_list(skb);
+		kfree_skb(skb);
+	}
+	KUNIT_EXPECT_EQ(test, offset, length);
+	kfree_skb(whole);
+}
+
 /* Packets that a frame is cut into; the device is charged until the last is freed. */
 static void homa_gso_segment__packets(struct kunit *test)
 {
@@ -745,6 +804,7 @@ static struct kunit_case msgout_live_cases[] = {
 			 answer_gen_params),
 	KUNIT_CASE_PARAM(homa_offload_max_data__limits, frame_gen_params),
 	KUNIT_CASE(homa_gso_segment__packets),
+	KUNIT_CASE(homa_gso_segment__offsets),
 	KUNIT_CASE_PARAM(homa_msgout_grant__sends, grant_gen_params),
 	KUNIT_CASE_PARAM(homa_msgout_resend__ranges, resend_gen_params),
 	KUNIT_CASE(homa_msgout_resend__overflow),
