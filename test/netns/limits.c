@@ -3,7 +3,7 @@
  *
  * desc: received packets are charged to cgroup and host, whose limit holds and recovers
  * lab: --no-topology
- * flavor: fast debug
+ * flavor: fast debug@full
  */
 
 #define _GNU_SOURCE
