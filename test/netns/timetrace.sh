@@ -70,14 +70,4 @@ trace h1
 check_at_least "reading the binary form ends a freeze" "$(grep -ci sendmsg $file)" 3
 check_equal "heading: the host's addresses" \
 	"$(grep -c "trace is of host 0x$(printf '%x' $((0x0a000001)))$" $file)" 1
-
-"$STORM" --count 3 --min 100 --max 5000 >/dev/null
-trace h1
-# numpy alone takes minutes to load on the debug kernel.
-if [ "$LAB_FLAVOR" != debug ]; then
-	"$TOP/tt/bin/ttprint" $file >$file.print
-	check "ttprint renders it" test -s $file.print
-	check_at_least "lines with us and delta" "$(grep -cE \
-		'^ *[0-9]+\.[0-9]+ us \(\+ *[0-9]+\.[0-9]+ us\) ' $file.print)" 10
-fi
 finish
