@@ -21,6 +21,7 @@
 #include <linux/errqueue.h>
 #include <linux/icmpv6.h>
 #include <linux/slab.h>
+#include <net/icmp.h>
 #include <net/ip6_route.h>
 #include <net/ndisc.h>
 #include <net/route.h>
@@ -261,4 +262,20 @@ int homa_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 	}
 	icmp_queue_v6(hsk, skb, offset, e.error, ntohl(info));
 	return icmp_apply(skb, offset, hsk, &e);
+}
+
+/**
+ * homa_icmp_unreachable() - tell a sender that nobody listens at a port
+ * @skb: packet, as it came from IP
+ *
+ * The kernel limits how many of these are sent.
+ *
+ * Context: softirq, no locks held.
+ */
+void homa_icmp_unreachable(struct sk_buff *skb)
+{
+	if (ip_hdr(skb)->version == 4)
+		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
+	else
+		icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH, 0);
 }

@@ -6,6 +6,7 @@
 #include <linux/ipv6.h>
 #include <linux/skbuff.h>
 
+void homa_icmp_unreachable(struct sk_buff *skb);
 int homa_icmp_v4(struct sk_buff *skb, u32 info);
 int homa_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 		 u8 code, int offset, __be32 info);

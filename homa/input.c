@@ -11,10 +11,7 @@
  * dropped is counted under its reason.
  */
 #include <linux/filter.h>
-#include <linux/icmp.h>
-#include <linux/icmpv6.h>
 #include <net/dsfield.h>
-#include <net/icmp.h>
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
 #include <net/protocol.h>
@@ -725,14 +722,6 @@ static enum homa_drop rx_parse(struct homa_rx *rx)
 	return path->dport ? HOMA_CONSUMED : HOMA_DROP_ADDRESS;
 }
 
-static void rx_unreachable(struct sk_buff *skb)
-{
-	if (ip_hdr(skb)->version == 4)
-		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
-	else
-		icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH, 0);
-}
-
 /* A socket that is bound to a device receives only from there. */
 static bool rx_device_fits(const struct homa_rx *rx, struct homa_sock *hsk,
 			   bool ipv4)
@@ -868,7 +857,7 @@ static enum homa_drop rx_handle(struct homa_rx *rx)
 		return freeze_any(rx);
 	drop = rx_find_socket(rx);
 	if (drop == HOMA_DROP_NO_SOCKET)
-		rx_unreachable(rx->skb);
+		homa_icmp_unreachable(rx->skb);
 	if (drop != HOMA_CONSUMED)
 		return drop;
 	return rx_dispatch(rx);

@@ -25,7 +25,7 @@
 
 /* A number, since the description of an event shows it as it is written: */
 #define TRACE_ADDR_BYTES 16
-static_assert(TRACE_ADDR_BYTES == sizeof(struct in6_addr));
+static_assert(sizeof(struct in6_addr) == TRACE_ADDR_BYTES);
 
 #define HOMA_STATES(S)			\
 	S(HOMA_OUTGOING, "outgoing")	\
