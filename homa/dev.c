@@ -214,7 +214,8 @@ static int dev_ask_speed(struct net_device *ndev)
 {
 	struct ethtool_link_ksettings link;
 
-	if (!ndev->dev.parent || dev_emulated() || __ethtool_get_link_ksettings(ndev, &link) ||
+	if (!ndev->dev.parent || dev_emulated() ||
+	    __ethtool_get_link_ksettings(ndev, &link) ||
 	    link.base.speed > INT_MAX)
 		return 0;
 	return link.base.speed;

@@ -90,14 +90,6 @@ static u32 rx_trace_peer(const struct homa_rx *rx)
 	return tt_addr6(&rx->path.daddr);
 }
 
-/* Offset in the message of a DATA packet's first byte, in either form. */
-static u32 data_offset(const struct homa_data_hdr *h)
-{
-	if (h->offset == htonl(HOMA_OFFSET_IN_SEQUENCE))
-		return ntohl(h->common.sequence);
-	return ntohl(h->offset);
-}
-
 /* Size of {offset, data} in a packet that holds several segments, because
  * the device that sent it would segment and nobody has yet; 0: it does not.
  */
@@ -139,7 +131,7 @@ static enum homa_drop data_check(const struct homa_rx *rx)
 						      HOMA_MAX_MESSAGE_LENGTH;
 	u32 length = ntohl(h->message_length);
 	u32 size = rx->skb->len - sizeof(*h);
-	u32 offset = data_offset(h);
+	u32 offset = homa_data_offset(h);
 
 	if (!length || length > max_length || !size)
 		return HOMA_DROP_LENGTH;
@@ -262,7 +254,7 @@ static enum homa_drop data_add_whole(struct homa_rx *rx, struct homa_rpc *rpc)
 {
 	struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
 	u32 length = rx->skb->len - sizeof(*h);
-	u32 offset = data_offset(h);
+	u32 offset = homa_data_offset(h);
 	bool retransmit = h->retransmit;
 	enum homa_drop drop;
 
@@ -655,10 +647,14 @@ static enum homa_drop rx_check_header(struct homa_rx *rx)
 	return HOMA_CONSUMED;
 }
 
+/* Is the checksum right, if anybody wants to know? */
 static bool rx_checksum_ok(const struct homa_rx *rx)
 {
 	struct sk_buff *skb = rx->skb;
 	__wsum pseudo;
+
+	if (!READ_ONCE(rx->hn->sysctl.verify_checksum))
+		return true;
 
 	/* Local packets, and those that a device has checked. */
 	if (skb->ip_summed == CHECKSUM_PARTIAL || skb_csum_unnecessary(skb))
@@ -741,6 +737,17 @@ static bool rx_address_fits(const struct homa_rx *rx, struct homa_sock *hsk)
 	       ipv6_addr_equal(&hsk->local, &rx->path.saddr);
 }
 
+/* Asks the socket's filter, which may refuse the packet, but not shorten it. */
+static enum homa_drop rx_filter(struct homa_rx *rx)
+{
+	struct sk_buff *skb = rx->skb;
+
+	if (sk_filter_trim_cap(homa_sock_sk(rx->hsk), skb, skb->len))
+		return HOMA_DROP_POLICY;
+	rx->h = (struct homa_common_hdr *)skb->data;
+	return HOMA_CONSUMED;
+}
+
 /* Finds the socket, with a reference, if it wants such a packet. */
 static enum homa_drop rx_find_socket(struct homa_rx *rx)
 {
@@ -760,12 +767,7 @@ static enum homa_drop rx_find_socket(struct homa_rx *rx)
 	if (ipv4 ? !xfrm4_policy_check(sk, XFRM_POLICY_IN, rx->skb) :
 		   !xfrm6_policy_check(sk, XFRM_POLICY_IN, rx->skb))
 		return HOMA_DROP_POLICY;
-
-	/* A filter may refuse the packet, but not shorten it. */
-	if (sk_filter_trim_cap(sk, rx->skb, rx->skb->len))
-		return HOMA_DROP_POLICY;
-	rx->h = (struct homa_common_hdr *)rx->skb->data;
-	return HOMA_CONSUMED;
+	return rx_filter(rx);
 }
 
 /* A message that is longer than its socket has ever said that it takes. */
@@ -851,7 +853,7 @@ static enum homa_drop rx_handle(struct homa_rx *rx)
 		drop = rx_parse(rx);
 	if (drop != HOMA_CONSUMED)
 		return drop;
-	if (READ_ONCE(rx->hn->sysctl.verify_checksum) && !rx_checksum_ok(rx))
+	if (!rx_checksum_ok(rx))
 		return HOMA_DROP_CHECKSUM;
 	if (rx->h->type == HOMA_FREEZE)
 		return freeze_any(rx);
@@ -875,20 +877,17 @@ static void rx_finish(struct homa_rx *rx, enum homa_drop drop)
 /* Handles a packet that came together with others, like those before it. */
 static enum homa_drop rx_handle_next(struct homa_rx *rx)
 {
-	__be64 id = cpu_to_be64(rx->path.id ^ 1);
 	enum homa_drop drop = rx_check_header(rx);
 
 	if (drop != HOMA_CONSUMED)
 		return drop;
 	if (rx->h->type != HOMA_DATA || rx->h->sport != rx->path.dport ||
-	    rx->h->sender_id != id)
+	    homa_local_id(rx->h->sender_id) != rx->path.id)
 		return HOMA_DROP_TYPE;
-	if (READ_ONCE(rx->hn->sysctl.verify_checksum) && !rx_checksum_ok(rx))
+	if (!rx_checksum_ok(rx))
 		return HOMA_DROP_CHECKSUM;
-	if (sk_filter_trim_cap(homa_sock_sk(rx->hsk), rx->skb, rx->skb->len))
-		return HOMA_DROP_POLICY;
-	rx->h = (struct homa_common_hdr *)rx->skb->data;
-	return rx_dispatch(rx);
+	drop = rx_filter(rx);
+	return drop == HOMA_CONSUMED ? rx_dispatch(rx) : drop;
 }
 
 /* Handles the others of some packets that came together. @drop is what the first was

@@ -339,11 +339,11 @@ static int msgout_pump_resend(struct homa_rpc *rpc, struct sk_buff_head *txq)
 	return n;
 }
 
-/* End of what may be sent: whole packets, of which all but the last are granted. */
-static u32 msgout_may_send(const struct homa_rpc *rpc)
+/* End of what may be sent: whole packets, of which all but the last are granted.
+ * @packet: bytes in one, 0 if there is no room for any
+ */
+static u32 msgout_may_send(const struct homa_msgout *out, u32 packet)
 {
-	const struct homa_msgout *out = &rpc->out;
-	u32 packet = homa_output_max_data(rpc);
 	u32 granted = out->granted - out->next;
 
 	if (!packet)
@@ -355,6 +355,7 @@ static u32 msgout_may_send(const struct homa_rpc *rpc)
 /* Makes the next packet of what has not been sent yet. */
 static int msgout_pump_new(struct homa_rpc *rpc, struct sk_buff_head *txq)
 {
+	u32 packet = homa_output_max_data(rpc);
 	struct homa_msgout *out = &rpc->out;
 	u8 prio = out->prio;
 	int n;
@@ -364,12 +365,12 @@ static int msgout_pump_new(struct homa_rpc *rpc, struct sk_buff_head *txq)
 		out->unsched_prio = homa_prio_unsched(rpc);
 	if (out->next < out->unsched)
 		prio = out->unsched_prio;
-	n = homa_output_data(rpc, out->next, msgout_may_send(rpc), false, prio,
-			     txq);
+	n = homa_output_data(rpc, out->next, msgout_may_send(out, packet),
+			     false, prio, txq);
 	if (n <= 0)
 		return n;
-	if (!out->next && n >= min(homa_output_max_data(rpc), out->unsched))
-		out->seg = homa_output_max_data(rpc);
+	if (!out->next && n >= min(packet, out->unsched))
+		out->seg = packet;
 	out->next += n;
 	msgout_count_sent(rpc, n);
 	return n;

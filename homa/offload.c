@@ -184,11 +184,8 @@ static bool gro_same_message(const struct homa_data_hdr *a,
 /* Does the packet end its message? Then nothing is gained by waiting for more. */
 static bool gro_is_last(const struct homa_data_hdr *h, u32 length)
 {
-	u32 offset = ntohl(h->offset);
-
-	if (offset == HOMA_OFFSET_IN_SEQUENCE)
-		offset = ntohl(h->common.sequence);
-	return offset + length - sizeof(*h) >= ntohl(h->message_length);
+	return homa_data_offset(h) + length - sizeof(*h) >=
+	       ntohl(h->message_length);
 }
 
 /* Puts a packet behind others; false if they are too many, or too long. See

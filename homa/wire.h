@@ -219,6 +219,14 @@ static inline u32 homa_window_bytes(u32 window)
 	return min_t(u32, window, HOMA_MAX_LARGE_BPAGES) << HOMA_BPAGE_SHIFT;
 }
 
+/* Offset in the message of a DATA packet's first byte, in either form. */
+static inline u32 homa_data_offset(const struct homa_data_hdr *h)
+{
+	if (h->offset == htonl(HOMA_OFFSET_IN_SEQUENCE))
+		return ntohl(h->common.sequence);
+	return ntohl(h->offset);
+}
+
 static inline u64 homa_local_id(__be64 sender_id)
 {
 	return be64_to_cpu(sender_id) ^ 1;
