@@ -6,33 +6,8 @@
 #include <linux/uio.h>
 
 #include "image.h"
-#include "timetrace.h"
-
 #define EVENTS 16
-
-/* An owner of a timetrace, as tt_record() wants it. */
-struct traced {
-	struct tt_host tt;
-};
-
-static int image_test_init(struct kunit *test)
-{
-	struct traced *owner = kunit_kzalloc(test, sizeof(*owner), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, owner);
-	tt_host_init(&owner->tt);
-	KUNIT_ASSERT_EQ(test, tt_rings_alloc(&owner->tt, EVENTS), 0);
-	test->priv = owner;
-	return 0;
-}
-
-static void image_test_exit(struct kunit *test)
-{
-	struct traced *owner = test->priv;
-
-	if (owner)
-		tt_rings_free(&owner->tt);
-}
+#include "traced.h"
 
 static struct tt_image *image_open(struct kunit *test)
 {
@@ -199,8 +174,8 @@ static struct kunit_case image_cases[] = {
 
 static struct kunit_suite image_suite = {
 	.name = "homa_image",
-	.init = image_test_init,
-	.exit = image_test_exit,
+	.init = traced_init,
+	.exit = traced_exit,
 	.test_cases = image_cases,
 };
 

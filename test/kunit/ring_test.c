@@ -4,33 +4,8 @@
 #include <kunit/test.h>
 #include <linux/preempt.h>
 
-#include "timetrace.h"
-
 #define EVENTS 8
-
-/* An owner of a timetrace, as tt_record() wants it. */
-struct traced {
-	struct tt_host tt;
-};
-
-static int ring_test_init(struct kunit *test)
-{
-	struct traced *owner = kunit_kzalloc(test, sizeof(*owner), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, owner);
-	tt_host_init(&owner->tt);
-	KUNIT_ASSERT_EQ(test, tt_rings_alloc(&owner->tt, EVENTS), 0);
-	test->priv = owner;
-	return 0;
-}
-
-static void ring_test_exit(struct kunit *test)
-{
-	struct traced *owner = test->priv;
-
-	if (owner)
-		tt_rings_free(&owner->tt);
-}
+#include "traced.h"
 
 /* Like a program that reads the file: the texts, joined by ';'. */
 static const char *read_all(struct kunit *test, struct traced *owner)
@@ -365,8 +340,8 @@ static struct kunit_case ring_cases[] = {
 
 static struct kunit_suite ring_suite = {
 	.name = "homa_ring",
-	.init = ring_test_init,
-	.exit = ring_test_exit,
+	.init = traced_init,
+	.exit = traced_exit,
 	.test_cases = ring_cases,
 };
 
