@@ -151,8 +151,8 @@ bool homa_silent_tolerate(struct homa_rpc *rpc)
 {
 	const struct homa_sysctls *s = &rpc->hn->sysctl;
 	struct homa_sock *hsk = rpc->hsk;
-	u64 region = (u64)hsk->rcvbuf->num_bpages << (HOMA_BPAGE_SHIFT - 10);
 	bool beyond;
+	u64 region;
 	int kb;
 
 	lockdep_assert_held(&rpc->lock);
@@ -164,6 +164,7 @@ bool homa_silent_tolerate(struct homa_rpc *rpc)
 		return !silent_wanted(rpc);
 	if (!rpc->in.has_bpages)
 		return true;
+	region = (u64)hsk->rcvbuf->num_bpages << (HOMA_BPAGE_SHIFT - 10);
 	kb = silent_kbytes(rpc);
 	rpc->silent_kb = kb;
 

@@ -17,6 +17,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "counters.h"
 #include "hsock.h"
 #include "ktap.h"
 #include "ns.h"
@@ -335,6 +336,29 @@ static void request_ids_are_even_and_grow_by_2(void)
 	EXPECT(last[0] != last[1], "two namespaces use the same ids");
 }
 
+/* A response needs one, and comes once there is one. */
+static void request_before_there_is_a_region(void)
+{
+	struct hsock server = hsock_server(env.ns, ktap_family, PORT);
+	struct hsock hs = hsock_bare(env.ns, ktap_family);
+	union haddr to = local(ktap_family, PORT);
+	struct counters before;
+	struct hmsg m, resp;
+	uint64_t id;
+
+	counters_read(env.ns, &before);
+	ASSERT_RC(hsock_request(&hs, &to, "x", 1, &id), 0);
+	ASSERT_RC(hsock_recv_within(&server, &m, 0, 2000), 1);
+	EXPECT(WAIT_FOR(counters_grew(env.ns, &before, "packets_sent_RESEND") > 0,
+			2000), "nothing was asked for");
+	ASSERT_RC(hsock_reply(&server, &m.from, m.args.id, "yes", 3), 0);
+	EXPECT(WAIT_FOR(counters_grew(env.ns, &before, "packets_sent_RESEND") > 1,
+			2000), "nothing was asked for again");
+	ASSERT_RC(hsock_set_region(&hs, 16 << 20), 0);
+	ASSERT_RC(hsock_recv_within(&hs, &resp, 0, 2000), 3);
+	EXPECT_EQ(resp.args.id, id);
+}
+
 static void request_writes_back_only_the_id(void)
 {
 	struct hsock hs = hsock_open(env.ns, ktap_family);
@@ -649,6 +673,7 @@ int main(int argc, char **argv)
 		KTAP_EACH(request_over_an_iov_of_2_gigabytes),
 		KTAP_CASE(request_mtu_too_small),
 		KTAP_EACH(request_ids_are_even_and_grow_by_2),
+		KTAP_EACH(request_before_there_is_a_region),
 		KTAP_EACH(request_writes_back_only_the_id),
 		KTAP_EACH(request_gathers_its_pieces),
 		KTAP_CASE(reply_errors_in_order),
