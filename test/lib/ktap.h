@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 /**
  * struct ktap_case - one test case
@@ -54,6 +55,11 @@ bool ktap_failed(void);
 
 /* Prefixes the failures that follow, to tell the rows of a table apart. */
 void ktap_label(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Repeats a statement with @f as AF_INET and AF_INET6, and labels what fails. */
+#define FOR_FAMILIES(f)							\
+	for (int f = AF_INET; f && (ktap_label("family %d", f), 1);	\
+	     f = f == AF_INET ? AF_INET6 : 0)
 
 /* Returns "EINVAL" and the like for 22 or -22, "0" for 0. */
 const char *ktap_errno_name(long long err);

@@ -42,8 +42,8 @@ static struct {
 
 static const int families[] = { AF_INET, AF_INET6 };
 
-#define FOR_FAMILIES(i) for (int i = 0; i < 2 && (ktap_label("family %d", \
-			     families[i]), 1); i++)
+#define FOR_FAMILY_INDICES(i) for (int i = 0; i < 2 && (ktap_label("family %d", \
+				   families[i]), 1); i++)
 
 static const char *peer_ip(int family)
 {
@@ -112,7 +112,7 @@ static void mark_is_of_one_socket(void)
 	ns_run(env.ns, "ip -6 route add unreachable default table 77");
 	echoer_start(&e4, env.other, AF_INET, PORT);
 	echoer_start(&e6, env.other, AF_INET6, PORT + 1);
-	FOR_FAMILIES(i) {
+	FOR_FAMILY_INDICES(i) {
 		struct hsock marked = hsock_open(env.ns, families[i]);
 		struct hsock plain = hsock_open(env.ns, families[i]);
 		const char *ip = peer_ip(families[i]);
@@ -148,7 +148,7 @@ static void priority_reaches_the_device(void)
 	ns_run(env.ns, "tc qdisc add dev v0 root handle 1: prio bands 2 "
 	       "priomap 0 0 0 0 0 1 0 0 0 0 0 0 0 0 0 0");
 	echoer_start(&e, env.other, AF_INET6, PORT);
-	FOR_FAMILIES(i) {
+	FOR_FAMILY_INDICES(i) {
 		struct hsock hs = hsock_open(env.ns, families[i]);
 
 		before = class_packets();
@@ -168,7 +168,7 @@ static int bind_device(const struct hsock *hs, const char *dev)
 
 static void bound_to_a_device(void)
 {
-	FOR_FAMILIES(i) {
+	FOR_FAMILY_INDICES(i) {
 		struct hsock near = hsock_open(env.other, families[i]);
 		struct hsock far = hsock_open(env.ns, families[i]);
 		struct echoer e;
@@ -204,7 +204,7 @@ static void same_address_in_two_vrfs(void)
 		       vrfs[i]);
 		echoer_start(&e[i], peers[i], AF_INET6, PORT);
 	}
-	FOR_FAMILIES(f) {
+	FOR_FAMILY_INDICES(f) {
 		struct hsock hs[2];
 
 		for (int i = 0; i < 2; i++) {
@@ -268,7 +268,7 @@ static void tos_has_what_priorities_leave(void)
 	struct echoer e;
 
 	echoer_start(&e, env.other, AF_INET6, PORT);
-	FOR_FAMILIES(i) {
+	FOR_FAMILY_INDICES(i) {
 		int v6 = families[i] == AF_INET6;
 		struct hsock hs = hsock_open(env.ns, families[i]);
 		int fd = watch_open(families[i]);
@@ -301,7 +301,7 @@ static void mtu_discover_is_obeyed(void)
 	struct echoer e;
 
 	echoer_start(&e, env.other, AF_INET6, PORT);
-	FOR_FAMILIES(i) {
+	FOR_FAMILY_INDICES(i) {
 		int v6 = families[i] == AF_INET6, level = v6 ? SOL_IPV6 : SOL_IP;
 		int name = v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER;
 		struct hsock hs = hsock_open(env.ns, families[i]);
@@ -330,7 +330,7 @@ static void ttl_is_obeyed(void)
 	struct echoer e;
 
 	echoer_start(&e, env.other, AF_INET6, PORT);
-	FOR_FAMILIES(i) {
+	FOR_FAMILY_INDICES(i) {
 		struct hsock hs = hsock_open(env.ns, families[i]);
 		int level = families[i] == AF_INET ? SOL_IP : SOL_IPV6;
 		int name = families[i] == AF_INET ? IP_TTL : IPV6_UNICAST_HOPS;
@@ -371,7 +371,7 @@ static void bound_to_an_address(void)
 		{ "::1", "fd09::2", "fd99::9" },
 	};
 
-	FOR_FAMILIES(i) {
+	FOR_FAMILY_INDICES(i) {
 		struct hsock hs = hsock_open(env.other, families[i]);
 		struct hsock bare = hsock_bare(env.other, families[i]);
 		int level = families[i] == AF_INET ? SOL_IP : SOL_IPV6;
@@ -405,7 +405,7 @@ static void bound_address_is_the_source(void)
 	ns_run(env.ns, "ip addr add 10.9.0.77/24 dev v0");
 	ns_run(env.ns, "ip addr add fd09::77/64 dev v0 nodad "
 	       "preferred_lft 0");
-	FOR_FAMILIES(i) {
+	FOR_FAMILY_INDICES(i) {
 		struct hsock server = hsock_server(env.other, families[i],
 						   PORT + i);
 		struct hsock hs = hsock_open(env.ns, families[i]);
@@ -469,7 +469,7 @@ static void connect_gives_a_default_peer(void)
 {
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
 
-	FOR_FAMILIES(i) {
+	FOR_FAMILY_INDICES(i) {
 		struct hsock server = hsock_server(env.other, families[i],
 						   PORT + i);
 		struct hsock hs = hsock_open(env.ns, families[i]);
@@ -571,7 +571,7 @@ static int take_error(const struct hsock *hs, uint64_t id, union haddr *to,
 
 static void errors_are_queued(void)
 {
-	FOR_FAMILIES(i) {
+	FOR_FAMILY_INDICES(i) {
 		struct hsock hs = hsock_open(env.ns, families[i]);
 		union haddr to = haddr_of(families[i], peer_ip(families[i]),
 					  4000), offender;
@@ -602,7 +602,7 @@ static void errors_are_queued(void)
 
 static void failed_peer_is_named(void)
 {
-	FOR_FAMILIES(i) {
+	FOR_FAMILY_INDICES(i) {
 		struct hsock hs = hsock_open(env.ns, families[i]);
 		union haddr to = haddr_of(families[i], peer_ip(families[i]),
 					  4000);
@@ -632,7 +632,7 @@ static void filter_drops_packets(void)
 
 	ns_sysctl(env.ns, "timeout_ticks", "50");
 	echoer_start(&e, env.other, AF_INET6, PORT);
-	FOR_FAMILIES(i) {
+	FOR_FAMILY_INDICES(i) {
 		struct hsock hs = hsock_open(env.ns, families[i]);
 
 		ASSERT_EQ(setsockopt(e.hs.fd, SOL_SOCKET, SO_ATTACH_FILTER,

@@ -38,12 +38,6 @@ static struct {
 	char *echo;	/* as many, what a server sends */
 } env;
 
-static const int families[] = { AF_INET, AF_INET6 };
-
-#define FOR_FAMILIES(f)							\
-	for (int i_##f = 0, f; i_##f < 2 &&				\
-	     (f = families[i_##f], ktap_label("family %d", f), 1); i_##f++)
-
 static union haddr server_addr(int family)
 {
 	return haddr_of(family, family == AF_INET ? "10.9.0.2" : "fd09::2", PORT);

@@ -213,8 +213,7 @@ class Runner:
         print(f"[{len(self.results)}/{self.total}] {'FAIL' if failed else 'ok  '} {job.label}"
               f"  {result.count}  {result.seconds:.1f} s{self.eta()}", flush=True)
         if failed:
-            where = f"; log: {job.log.relative_to(TOP)}" if job.log.name else ""
-            print(f"     {result.why or first_failure(result)}{where}", flush=True)
+            print(f"     {reason(result)}", flush=True)
         self.spoke = time.monotonic()
 
     def eta(self) -> str:
@@ -243,6 +242,13 @@ def complaint(log: Path) -> str:
     said = next((line for line in lines if re.search(r"(?i)\berror\b|undefined", line)),
                 lines[-1] if lines else "it printed nothing")
     return f"{said.strip()} (see {log.relative_to(TOP)})"
+
+
+def reason(result: Result) -> str:
+    """Return why a test failed, in a line that also names its log."""
+    log = result.job.log
+    where = f"; log: {log.relative_to(TOP)}" if log.name else ""
+    return f"{result.why or first_failure(result)}{where}"
 
 
 def first_failure(result: Result) -> str:

@@ -28,13 +28,8 @@
 #define MANY 32			/* net.homa.incast_rpcs */
 #define FEW_BYTES 1400		/* net.homa.incast_unsched_bytes */
 
-static const int families[] = { AF_INET, AF_INET6 };
 static struct wpkt p;
 static char buf[HOMA_MAX_MESSAGE_LENGTH];
-
-#define FOR_FAMILIES(f)							\
-	for (int i_##f = 0, f; i_##f < 2 &&				\
-	     (f = families[i_##f], ktap_label("family %d", f), 1); i_##f++)
 
 /* A client of the host sends a short request; the hints that arrive. */
 static int request_hints(struct hsock *hs, uint64_t *id)

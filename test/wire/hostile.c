@@ -24,13 +24,8 @@
 #define PORT 77
 #define PEER_CLIENT 0x9001
 
-static const int families[] = { AF_INET, AF_INET6 };
 static const uint32_t extremes[] = { 0, 1, 0x7fffffff, 0x80000000, 0xffffffff };
 static struct wpkt p;
-
-#define FOR_FAMILIES(f)							\
-	for (int i_##f = 0, f; i_##f < 2 &&				\
-	     (f = families[i_##f], ktap_label("family %d", f), 1); i_##f++)
 
 /* What must not change while hostile packets arrive. */
 struct watch {

@@ -27,13 +27,8 @@
 #define TOS(prio) ((prio) << 5)
 #define DEFAULT_PRIO 6		/* unscheduled, before any CUTOFFS */
 
-static const int families[] = { AF_INET, AF_INET6 };
 static struct wpkt got, want;
 static char buf[HOMA_MAX_MESSAGE_LENGTH];
-
-#define FOR_FAMILIES(f)							\
-	for (int i_##f = 0, f; i_##f < 2 &&				\
-	     (f = families[i_##f], ktap_label("family %d", f), 1); i_##f++)
 
 /* Data bytes in a full packet. */
 static int max_data(int family)

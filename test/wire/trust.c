@@ -25,12 +25,7 @@
 #define PORT 77
 #define PEER_CLIENT 0x9001
 
-static const int families[] = { AF_INET, AF_INET6 };
 static struct wpkt p, q;
-
-#define FOR_FAMILIES(f)							\
-	for (int i_##f = 0, f; i_##f < 2 &&				\
-	     (f = families[i_##f], ktap_label("family %d", f), 1); i_##f++)
 
 /* The @number-th address of those that nobody has, or the second of the host. */
 static void set_addr(uint8_t *to, int family, int number)

@@ -31,13 +31,8 @@
 #define LENGTH (HOMA_MAX_MESSAGE_LENGTH + 1)
 #define UNSCHED 40000
 
-static const int families[] = { AF_INET, AF_INET6 };
 static struct wpkt p;
 static char buf[LENGTH];
-
-#define FOR_FAMILIES(f)							\
-	for (int i_##f = 0, f; i_##f < 2 &&				\
-	     (f = families[i_##f], ktap_label("family %d", f), 1); i_##f++)
 
 /* A packet of no particular content that says what the peer takes. */
 static void send_window(int family, int type, int sport, int dport, uint64_t id,

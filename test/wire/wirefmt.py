@@ -18,7 +18,7 @@ LENGTHS = {DATA: 56, GRANT: 33, RESEND: 37, UNKNOWN: 28, BUSY: 28, CUTOFFS: 62, 
 
 # Name: (offset, bytes). What no row covers is zero.
 COMMON = {"sport": (0, 2), "dport": (2, 2), "sequence": (4, 4), "type": (11, 1), "doff": (12, 1),
-          "flags": (13, 1), "checksum": (16, 2), "urgent": (18, 2), "id": (20, 8)}
+          "flags": (13, 1), "window": (14, 2), "checksum": (16, 2), "urgent": (18, 2), "id": (20, 8)}
 FIELDS: dict[int, dict[str, tuple[int, int]]] = {
     DATA: {"message_length": (28, 4), "incoming": (32, 4), "ack_id": (36, 8), "ack_port": (44, 2),
            "cutoff_version": (46, 2), "retransmit": (48, 1), "offset": (52, 4)},
