@@ -153,6 +153,26 @@ int homa_dev_mbps(const struct homa_dev *dev)
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_dev_mbps);
 
+/**
+ * homa_devs_for_each() - do something with each device of a host
+ * @hn: host
+ * @fn: what; under RCU, so that the net_device is there, too
+ *
+ * Context: process.
+ */
+void homa_devs_for_each(struct homa_net *hn, void (*fn)(struct homa_dev *dev))
+{
+	struct homa_dev *dev;
+	int i;
+
+	rcu_read_lock();
+	for (i = 0; i < ARRAY_SIZE(hn->devs.table); i++) {
+		hlist_for_each_entry_rcu(dev, &hn->devs.table[i], links)
+			fn(dev);
+	}
+	rcu_read_unlock();
+}
+
 /* Takes a device out of the table; who has it may go on to use it. */
 static void dev_remove(struct homa_dev *dev)
 {

@@ -57,5 +57,6 @@ struct homa_dev *homa_dev_get(struct homa_net *hn, struct net_device *ndev);
 void homa_dev_hold(struct homa_dev *dev);
 void homa_dev_put(struct homa_dev *dev);
 int homa_dev_mbps(const struct homa_dev *dev);
+void homa_devs_for_each(struct homa_net *hn, void (*fn)(struct homa_dev *dev));
 
 #endif /* _HOMA_DEV_H */

@@ -2,6 +2,7 @@
 /* Grants: which incoming messages may send more, and how much. */
 #include <kunit/visibility.h>
 #include <linux/math64.h>
+#include <linux/netdevice.h>
 
 #include "dev.h"
 #include "grant.h"
@@ -955,3 +956,21 @@ void homa_grant_exit(struct homa_grants *g)
 	tasklet_kill(&g->tasklet);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_grant_exit);
+
+/**
+ * homa_grant_log() - write to the kernel log what has been granted
+ * @dev: device; its net_device is there, too
+ *
+ * Context: process.
+ */
+void homa_grant_log(struct homa_dev *dev)
+{
+	struct homa_grants *g = &dev->grants;
+	s64 incoming;
+
+	spin_lock_bh(&g->lock);
+	incoming = g->incoming;
+	spin_unlock_bh(&g->lock);
+	pr_info("%s: %lld bytes are granted that have not arrived\n",
+		dev->ndev->name, incoming);
+}

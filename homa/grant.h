@@ -185,5 +185,6 @@ void homa_grant_update(struct homa_rpc *rpc, struct homa_grant_batch *batch);
 bool homa_grant_silent(struct homa_rpc *rpc);
 void homa_grant_remove(struct homa_rpc *rpc);
 void homa_grant_flush(struct homa_grant_batch *batch);
+void homa_grant_log(struct homa_dev *dev);
 
 #endif /* _HOMA_GRANT_H */

@@ -20,6 +20,7 @@
 
 #include "dev.h"
 #include "drop.h"
+#include "freeze.h"
 #include "grant.h"
 #include "icmp.h"
 #include "input.h"
@@ -499,6 +500,7 @@ static enum homa_drop unknown_known(struct homa_rx *rx, struct homa_rpc *rpc)
 		return HOMA_DROP_STATE;
 	tt_event(rx->hn, RPC_RESTART, rx_trace_id(rx), rx_trace_peer(rx));
 	homa_metric_inc(rx->hn, rpc_restarts);
+	homa_freeze_on(rpc, HOMA_FREEZE_RESTART_RPC);
 
 	/* The second time at another priority, if the network drops the first. */
 	homa_msgout_resend(rpc, 0, rpc->out.next, rpc->restarted ?
@@ -563,6 +565,7 @@ static enum homa_drop need_ack_known(struct homa_rx *rx, struct homa_rpc *rpc)
 		return need_ack_unknown(rx);
 	tt_event(rx->hn, NEED_ACK_RCVD, rx_trace_id(rx), rx_trace_peer(rx));
 	homa_timer_heard(rpc);
+	homa_freeze_on(rpc, HOMA_FREEZE_NEED_ACK);
 
 	/* It has overtaken what waits in the network at scheduled priorities. */
 	if (!rpc->in.scheduled ||
@@ -596,9 +599,7 @@ static enum homa_drop freeze_any(struct homa_rx *rx)
 {
 	if (!READ_ONCE(rx->hn->sysctl.accept_freeze))
 		return HOMA_DROP_POLICY;
-	tt_event(rx->hn, FREEZE_RCVD, rx_trace_peer(rx),
-		 ntohs(rx->path.dport));
-	tt_freeze(&rx->hn->tt);
+	homa_freeze_rcvd(rx->hn, rx_trace_peer(rx), ntohs(rx->path.dport));
 	return HOMA_CONSUMED;
 }
 

@@ -16,6 +16,7 @@
  */
 #include <kunit/visibility.h>
 
+#include "freeze.h"
 #include "loss.h"
 #include "output.h"
 #include "prio.h"
@@ -59,6 +60,7 @@ static u64 loss_look(struct homa_rpc *rpc, u64 now, struct sk_buff_head *txq)
 			gap->asked++;
 			gap->since = now;
 			homa_metric_inc(rpc->hn, early_resends);
+			homa_freeze_on(rpc, HOMA_FREEZE_PACKET_LOST);
 			homa_output_resend(rpc, gap->start,
 					   gap->end - gap->start,
 					   homa_prio_highest(rpc->hn), txq);

@@ -16,6 +16,7 @@
 #include <linux/netfilter.h>
 #include <linux/slab.h>
 
+#include "freeze.h"
 #include "grant.h"
 #include "output.h"
 #include "prio.h"
@@ -353,9 +354,12 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 	__skb_queue_tail(&in->queue, skb);
 	tt_event(rpc->hn, DATA_RCVD, homa_trace_id(rpc), homa_trace_peer(rpc),
 		 offset, length);
-	if (!in->left)
+	if (!in->left) {
 		tt_event(rpc->hn, MSG_COMPLETE, homa_trace_id(rpc),
 			 in->length);
+		if (homa_is_client(rpc))
+			homa_freeze_slow(rpc);
+	}
 	return HOMA_ACCEPTED;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_add);

@@ -3,6 +3,7 @@
 #include <kunit/visibility.h>
 
 #include "dev.h"
+#include "freeze.h"
 #include "inspect.h"
 #include "net.h"
 #include "peer.h"
@@ -49,6 +50,7 @@ static const struct {
 	{ homa_tombs_net_init, homa_tombs_net_exit },
 	{ homa_peers_net_init, homa_peers_net_exit },
 	{ homa_rpcs_net_init, homa_rpcs_net_exit },
+	{ homa_freeze_net_init, homa_freeze_net_exit },
 	{ homa_sysctl_net_init, homa_sysctl_net_exit },
 	{ homa_proc_net_init, homa_proc_net_exit },
 	{ homa_inspect_net_init, homa_inspect_net_exit },

@@ -73,6 +73,7 @@
  *     hn->ports.lock      port table (writers; readers use RCU)  leaf
  *     peer->lock          stored acks, cutoffs                   leaf
  *     sk->sk_lock.slock   homa_sock.rx_pool (rxmem.c)            leaf
+ *     hn->tt.guard        whether the timetrace records          leaf
  *
  * The RPC table (hn->rpcs) has bucket locks of its own, taken inside 1 or 2.
  * hn->sysctl.lock is a mutex, for writers of settings and for those parts that
@@ -183,6 +184,16 @@ struct homa_prio {
 };
 
 /**
+ * struct homa_freezer - a freeze that a thread has to do, see freeze.c
+ * @work: does it
+ * @tell: other hosts are to be told
+ */
+struct homa_freezer {
+	struct work_struct work;
+	bool tell;
+};
+
+/**
  * struct homa_net - one Homa host
  * @net: the namespace
  * @live: cleared before the namespace goes away; no packet is handled then
@@ -207,6 +218,7 @@ struct homa_prio {
  * @devs: network devices
  * @tombs: requests that were executed
  * @prio: sizes of incoming messages
+ * @freezer: what freezes the timetrace
  */
 struct homa_net {
 	/* Constant once initialised. */
@@ -237,6 +249,7 @@ struct homa_net {
 	struct homa_devs devs;
 	struct homa_tombs tombs ____cacheline_aligned_in_smp;
 	struct homa_prio prio ____cacheline_aligned_in_smp;
+	struct homa_freezer freezer;
 };
 
 extern unsigned int homa_net_id;

@@ -24,6 +24,7 @@
  * Each device of a host has a pacer of its own.
  */
 #include <kunit/visibility.h>
+#include <linux/netdevice.h>
 
 #include "dev.h"
 #include "output.h"
@@ -51,6 +52,9 @@
  */
 #define PACER_PASSES 64
 #define PACER_PASSES_BELIEVED 4
+
+/* Messages of a device that are listed when somebody asks. */
+#define PACER_LOGGED 20
 
 /* What a link's modelled backlog is at most: its speed may have been set to
  * something wrong for a moment.
@@ -571,3 +575,34 @@ void homa_pacer_dev_exit(struct homa_dev *dev)
 	tasklet_kill(&dev->pacer.tasklet);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_pacer_dev_exit);
+
+/**
+ * homa_pacer_log() - write to the kernel log what waits for a device
+ * @dev: device; its net_device is there, too
+ *
+ * Context: process.
+ */
+void homa_pacer_log(struct homa_dev *dev)
+{
+	u64 ids[PACER_LOGGED], bytes = 0;
+	struct homa_pacer *pacer = &dev->pacer;
+	u32 left[PACER_LOGGED], count = 0, i;
+	struct rb_node *node;
+	struct homa_rpc *rpc;
+
+	spin_lock_bh(&pacer->lock);
+	for (node = rb_first_cached(&pacer->tree); node; node = rb_next(node)) {
+		rpc = rb_entry(node, struct homa_rpc, pacer_node);
+		if (count < PACER_LOGGED) {
+			ids[count] = rpc->key.id;
+			left[count] = rpc->pacer_left;
+		}
+		bytes += rpc->pacer_left;
+		count++;
+	}
+	spin_unlock_bh(&pacer->lock);
+	pr_info("%s: %u messages wait, with %llu bytes\n", dev->ndev->name,
+		count, bytes);
+	for (i = 0; i < min_t(u32, count, PACER_LOGGED); i++)
+		pr_info("RPC %llu has %u bytes that wait\n", ids[i], left[i]);
+}

@@ -81,5 +81,6 @@ void homa_pacer_charge(struct homa_dev *dev, u32 bytes);
 void homa_pacer_completed(struct homa_dev *dev, u32 bytes, bool passed);
 u32 homa_pacer_frame(const struct homa_dev *dev);
 void homa_pacer_queue(struct homa_dev *dev, bool queue);
+void homa_pacer_log(struct homa_dev *dev);
 
 #endif /* _HOMA_PACER_H */

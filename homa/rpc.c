@@ -599,6 +599,10 @@ void homa_rpc_ready_again(struct homa_rpc *rpc)
 
 static void rpc_log(struct homa_rpc *rpc, void *arg)
 {
+	const u64 *id = arg;
+
+	if (*id && *id != rpc->key.id)
+		return;
 	spin_lock_bh(&rpc->lock);
 	pr_info("RPC %llu state %d peer %pI6c:%u out %d/%u/%u in %d/%u/%u\n",
 		rpc->key.id, rpc->state, &rpc->daddr, ntohs(rpc->dport),
@@ -609,21 +613,22 @@ static void rpc_log(struct homa_rpc *rpc, void *arg)
 
 static void sock_log(struct homa_sock *hsk, void *arg)
 {
-	homa_sock_visit_rpcs(hsk, rpc_log, NULL);
+	homa_sock_visit_rpcs(hsk, rpc_log, arg);
 }
 
 /**
- * homa_rpc_log_all() - write all RPCs of a host to the kernel log
+ * homa_rpc_log() - write RPCs of a host to the kernel log
  * @hn: host
+ * @id: of the RPC here, odd for a server; 0: all
  *
  * Each line ends with length/sent/granted of the outgoing message, and
  * length/missing/granted of the incoming one.
  *
  * Context: process.
  */
-void homa_rpc_log_all(struct homa_net *hn)
+void homa_rpc_log(struct homa_net *hn, u64 id)
 {
-	homa_sock_for_each(hn, sock_log, NULL);
+	homa_sock_for_each(hn, sock_log, &id);
 }
 
 static void rpc_trace(struct homa_rpc *rpc, void *arg)

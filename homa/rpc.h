@@ -210,7 +210,7 @@ void homa_rpc_abort(struct homa_rpc *rpc, int error);
 void homa_rpc_ready(struct homa_rpc *rpc);
 void homa_rpc_ready_again(struct homa_rpc *rpc);
 bool homa_rpc_is_ready(const struct homa_rpc *rpc);
-void homa_rpc_log_all(struct homa_net *hn);
+void homa_rpc_log(struct homa_net *hn, u64 id);
 void homa_rpc_trace_all(struct homa_net *hn);
 
 #endif /* _HOMA_RPC_H */

@@ -20,6 +20,7 @@
 #include <net/sock.h>
 #include <kunit/visibility.h>
 
+#include "dev.h"
 #include "freeze.h"
 #include "net.h"
 #include "prio.h"
@@ -213,57 +214,67 @@ static int auto_cutoffs_proc(homa_ctl_table *ctl, int write, void *buffer,
 	return err;
 }
 
-/* One command for debugging. The kernel log belongs to the whole machine, so
- * writing to it takes more than power over one namespace.
+/* Those that change nothing outside the namespace. The kernel log, to which the
+ * others write, belongs to the whole machine: it takes more than power over one
+ * namespace.
  */
-static int action_run(struct homa_net *hn, int action)
+static bool action_is_local(unsigned long action)
 {
-	bool logs = action == 0 || action == 2 || action == 5 || action == 9;
+	return action == 3 || action == 6 || action == 7 || action == 10;
+}
 
+/* One command for debugging; what is none is the id of an RPC, or 0: all. */
+static int action_run(struct homa_net *hn, unsigned long action)
+{
 	if (!ns_capable(hn->net->user_ns, CAP_NET_ADMIN) ||
-	    (logs && !capable(CAP_NET_ADMIN)))
+	    (!action_is_local(action) && !capable(CAP_NET_ADMIN)))
 		return -EPERM;
 	switch (action) {
-	case 0:
 	case 2:
-		homa_rpc_log_all(hn);
-		return 0;
+		homa_rpc_log(hn, 0);
+		break;
 	case 3:
 		tt_freeze(&hn->tt);
-		return 0;
+		break;
+	case 4:
+		homa_devs_for_each(hn, homa_pacer_log);
+		break;
 	case 5:
 		tt_dump(&hn->tt);
-		return 0;
-	case 7:
-		homa_freeze_peers(hn);
-		fallthrough;
+		break;
 	case 6:
-		homa_rpc_trace_all(hn);
-		tt_freeze(&hn->tt);
-		return 0;
+	case 7:
+		homa_freeze(hn, action == 7);
+		break;
+	case 8:
+		homa_devs_for_each(hn, homa_grant_log);
+		break;
 	case 9:
 		homa_metrics_log(hn);
-		return 0;
+		break;
 	case 10:
 		tt_unfreeze(&hn->tt);
-		return 0;
+		break;
 	default:
-		return -EINVAL;
+		homa_rpc_log(hn, action);
 	}
+	return 0;
 }
 
 static int action_proc(homa_ctl_table *ctl, int write, void *buffer,
 		       size_t *lenp, loff_t *ppos)
 {
-	int action = write ? INT_MIN : 0;
+	unsigned long action = write ? ULONG_MAX : 0;
 	struct ctl_table copy = *ctl;
 	int err;
 
 	copy.data = &action;
 	copy.maxlen = sizeof(action);
-	err = proc_dointvec(&copy, write, buffer, lenp, ppos);
+	copy.extra1 = NULL;
+	copy.extra2 = NULL;
+	err = proc_doulongvec_minmax(&copy, write, buffer, lenp, ppos);
 	/* A write that goes on where an earlier one ended holds no number. */
-	if (err || !write || action == INT_MIN)
+	if (err || !write || action == ULONG_MAX)
 		return err;
 	return action_run(ctl->data, action);
 }

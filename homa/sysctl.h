@@ -113,11 +113,13 @@ struct homa_sysctls {
 	int dead_buffs_limit;
 	int max_dead_buffs;
 
+	/* Debugging (freeze.c). */
+	int freeze_type;	  /* enum homa_freeze_type; 0: none */
+	int temp[4];		  /* what is slow, see homa_freeze_slow() */
+
 	/* Kept for scripts: debugging. */
 	int accept_bits;
 	int drop_bits;
-	int freeze_type;
-	int temp[4];
 	int verbose;
 };
 

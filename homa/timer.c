@@ -31,6 +31,7 @@
 #include <linux/math64.h>
 #include <linux/timer.h>
 
+#include "freeze.h"
 #include "grant.h"
 #include "loss.h"
 #include "output.h"
@@ -264,6 +265,7 @@ static void timer_timed_out(struct homa_rpc *rpc)
 	homa_metric_inc(rpc->hn, rpc_timeouts);
 	tt_event(rpc->hn, RPC_TIMEOUT, homa_trace_id(rpc),
 		 homa_trace_peer(rpc), ticks);
+	homa_freeze_on(rpc, HOMA_FREEZE_PEER_TIMEOUT);
 
 	/* A server that is silent has not said that it takes the request. */
 	if (rpc->out.ask == HOMA_ASK_SYNC && !rpc->soft_error) {
@@ -327,6 +329,7 @@ static void timer_ask(struct homa_rpc *rpc, u64 now, struct sk_buff_head *txq)
 	rpc->next_action = timer_after_asking(rpc, now);
 	if (!may)
 		return;
+	homa_freeze_on(rpc, HOMA_FREEZE_PACKET_LOST);
 	homa_msgin_request_missing(rpc, txq);
 	rpc->asked++;
 }

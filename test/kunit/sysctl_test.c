@@ -199,7 +199,7 @@ static const struct write_case write_cases[] = {
 	  "0 0 0 0 1000000 15000 2800 200" },
 	{ "num_priorities", "0", -EINVAL, "8" },
 	{ "num_priorities", "9", -EINVAL, "8" },
-	{ "action", "99", -EINVAL, "0" },
+	{ "action", "no", -EINVAL, "0" },
 	{ "action", "-1", -EINVAL, "0" },
 	{ "next_id", "7", -EINVAL, "0" },
 	{ "next_id", "12345678", 0, "0" },

@@ -74,7 +74,7 @@ done <<-END
 	unsched_bytes many
 	gen3_softirq_cores 0 99999 0 0
 	next_id 7
-	action 99
+	action -1
 	cutoff_version 5
 END
 

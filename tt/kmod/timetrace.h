@@ -194,6 +194,11 @@ bool tt_freeze(struct tt_host *host);
 void tt_unfreeze(struct tt_host *host);
 void tt_dump(struct tt_host *host);
 
+static inline bool tt_is_frozen(const struct tt_host *host)
+{
+	return test_bit(0, &host->frozen);
+}
+
 /* Between the files of this folder, and for tests. */
 
 unsigned int tt_ring_size(void);
