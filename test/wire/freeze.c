@@ -23,13 +23,8 @@
 #define PORT 77
 #define PEER_CLIENT 0x9001
 
-static const int families[] = { AF_INET, AF_INET6 };
 static struct wpkt p, q;
 static char trace[2 << 20];
-
-#define FOR_FAMILIES(f)							\
-	for (int i_##f = 0, f; i_##f < 2 &&				\
-	     (f = families[i_##f], ktap_label("family %d", f), 1); i_##f++)
 
 /* Reads the host's trace, which begins anew then. */
 static void read_trace(void)
