@@ -21,6 +21,9 @@ def add_times(packets: pd.DataFrame, recording: Recording) -> pd.DataFrame:
         if found is None or found.empty:
             continue
         times = found.groupby(["host", "id", "offset"]).ns.min()
-        index = pd.MultiIndex.from_frame(packets[[side, "id", "offset"]])
-        packets[column] = times.reindex(index).to_numpy()
+        # A frame may be with a device as a whole, or as its packets.
+        for offset in ("offset", "frame"):
+            index = pd.MultiIndex.from_frame(packets[[side, "id", offset]])
+            packets[column] = packets[column].fillna(
+                pd.Series(times.reindex(index).to_numpy(), index=packets.index))
     return packets

@@ -21,8 +21,9 @@ messages  one row for each message, two for each RPC: id, kind (request, respons
           rx (hosts), length, unscheduled; send, copied, xmit, last_xmit at tx; rcvd,
           complete, queued, found, done at rx; grants, resends, retransmits.
 packets   one row for each data packet sent: tx, rx, id, offset, length, wire (bytes on
-          an Ethernet), sched (it needed a grant), prio (of the grant, else -1),
-          resent (not for the first time), xmit, nic (given to the device), nic_done
+          an Ethernet), frame (offset of the first packet that was given to IP with it),
+          sched (it needed a grant), prio (of the grant, else -1), resent (not for the
+          first time), xmit, nic (given to the device), nic_done
           (the device is done with it), gro, rcvd, tx_cpu, rx_cpu.
 grants    one row for each grant sent: id, offset, prio, increment (bytes), by (who
           grants), to, sent, rcvd, rx_cpu.

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 """Data packets and grants: what one host sent, joined with what another received.
 
-Joining uses no times, because clocks may differ: a packet that was sent more than
-once was received the last time, unless times tell otherwise.
+One record of sending may be of a frame: several packets that were given to IP at a
+time. What arrived tells how long they were. Joining uses no times, because clocks may
+differ: what was sent more than once was received the last time, unless times tell
+otherwise.
 """
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ DATA_HEADER = 56
 """Bytes that DATA_SEND's wire_bytes counts beside data: Homa's own header."""
 FRAME_BYTES = 58
 """Bytes of a packet on an Ethernet wire that wire_bytes lacks: IPv4 20, Ethernet 38."""
-PACKETS = ["tx", "rx", "id", "offset", "length", "wire", "sched", "prio", "resent",
+PACKETS = ["tx", "rx", "id", "offset", "length", "wire", "frame", "sched", "prio", "resent",
            "xmit", "nic", "nic_done", "gro", "rcvd", "tx_cpu", "rx_cpu"]
 GRANTS = ["id", "offset", "prio", "increment", "by", "to", "sent", "rcvd", "rx_cpu"]
 
@@ -39,47 +41,79 @@ def _directed(recording: Recording) -> tuple[pd.DataFrame, pd.DataFrame]:
     return sent, rcvd
 
 
+def _candidates(sent: pd.DataFrame, rcvd: pd.DataFrame) -> pd.DataFrame:
+    """Each reception with each sending that it may be of: number (of the row in sent),
+    arrival (in rcvd). Both tables are in order of (key, offset)."""
+    # Positions of (key, offset) in one order of both tables, as numbers.
+    keys = pd.Index(sent.key.unique()).union(rcvd.key.unique())
+    wide = 1 << 32
+    places = keys.get_indexer(rcvd.key) * wide + rcvd.offset.to_numpy()
+    begins = keys.get_indexer(sent.key) * wide + sent.offset.to_numpy()
+    first = np.searchsorted(places, begins)
+    counts = np.searchsorted(places, begins + sent.length.to_numpy()) - first
+    total = np.cumsum(counts)
+    nth = np.arange(total[-1] if len(total) else 0) - np.repeat(total - counts, counts)
+    return pd.DataFrame({"number": np.repeat(np.arange(len(sent)), counts),
+                         "arrival": np.repeat(first, counts) + nth})
+
+
+def _matches(sent: pd.DataFrame, rcvd: pd.DataFrame) -> pd.DataFrame:
+    """Each reception with the sending that it is of: number, offset, length, rcvd, rx_cpu."""
+    both = _candidates(sent, rcvd)
+    both["xmit"] = sent.xmit.to_numpy()[both.number]
+    both["late"] = both.xmit > rcvd.rcvd.to_numpy()[both.arrival]
+    # The last one that was before the reception; if none was, the last one.
+    earlier = ~both.late.groupby(both.arrival).transform("all")
+    both = both[~(both.late & earlier)].sort_values("xmit", kind="stable")
+    both = both.drop_duplicates("arrival", keep="last").sort_values("arrival")
+    return rcvd[["offset", "length", "rcvd", "rx_cpu"]].iloc[both.arrival] \
+        .assign(number=both.number.to_numpy())
+
+
+def _with_holes(sent: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """What arrived of each sending, and what of it did not: a row for each."""
+    found = found.sort_values(["number", "offset"], kind="stable", ignore_index=True)
+    begins = sent.offset.to_numpy()
+    ends = begins + sent.length.to_numpy()
+    after = (found.offset + found.length).to_numpy()
+    first = ~found.number.duplicated().to_numpy()
+    last = ~found.number.duplicated(keep="last").to_numpy()
+    before = np.where(first, begins[found.number], np.roll(after, 1))
+    never = np.setdiff1d(np.arange(len(sent)), found.number)
+    holes = pd.concat([
+        pd.DataFrame({"number": found.number, "offset": before, "length": found.offset - before}),
+        pd.DataFrame({"number": found.number, "offset": after,
+                      "length": ends[found.number] - after})[last],
+        pd.DataFrame({"number": never, "offset": begins[never],
+                      "length": (ends - begins)[never]})], ignore_index=True)
+    return pd.concat([found, holes[holes.length > 0]], ignore_index=True)
+
+
 def data_packets(recording: Recording) -> pd.DataFrame:
     """The table of data packets; model.py says what its columns are.
 
-    A packet that left as one and arrived in segments has a row for each. What
-    was received but not sent within the recording is left out.
+    A frame has a row for each packet that arrived, and one for each gap between
+    them. What was received but not sent within the recording is left out.
     """
     sent, rcvd = _directed(recording)
-    sent = sent.sort_values(["offset", "xmit"], kind="stable", ignore_index=True)
-    sent["resent"] = sent.groupby(["key", "offset"]).cumcount() > 0
-    sent["number"] = np.arange(len(sent))
-    rcvd = rcvd.sort_values("offset", kind="stable")[
-        ["key", "offset", "length", "rcvd", "rx_cpu"]]
-    rcvd["at"] = rcvd.offset
-    # The last sending at or below the offset, of the same message.
-    found = pd.merge_asof(rcvd.rename(columns={"length": "got"}),
-                          sent[["key", "offset", "length", "number"]],
-                          on="offset", by="key")
-    found = found.dropna(subset=["number"])
-    begins = sent.offset.to_numpy()[found.number.astype(int)]
-    found = found[found["at"].to_numpy() < begins + found.length.to_numpy()]
-    found = _earlier_of_resent(found.assign(number=found.number.astype(int)), sent)
-    table = sent.merge(found[["number", "at", "got", "rcvd", "rx_cpu"]], on="number", how="left")
-    whole = table.got.isna()
-    table["offset"] = table["at"].where(~whole, table.offset).astype(np.int64)
-    table["wire"] = np.where(whole, table.length, table.got) + DATA_HEADER + FRAME_BYTES
-    table["length"] = table.got.where(~whole, table.length).astype(np.int64)
+    # Of a message, everything is sent in order unless it is sent again.
+    sent = sent.sort_values(["key", "xmit"], kind="stable")
+    reached = (sent.offset + sent.length).groupby(sent.key).cummax()
+    sent["resent"] = sent.offset < reached.groupby(sent.key).shift(fill_value=0)
+    sent = sent.sort_values(["key", "offset", "xmit"], kind="stable", ignore_index=True)
+    rcvd = rcvd.sort_values(["key", "offset"], kind="stable", ignore_index=True)
+    parts = _with_holes(sent, _matches(sent, rcvd))
+    largest = rcvd.length.max() if len(rcvd) else np.inf
+    table = sent.drop(columns=["length"]).rename(columns={"offset": "frame"}) \
+        .iloc[parts.number].reset_index(drop=True)
+    for column in ("offset", "length", "rcvd", "rx_cpu"):
+        table[column] = parts[column].to_numpy()
+    table["wire"] = table.length + np.ceil(table.length / largest).clip(lower=1) \
+        * (DATA_HEADER + FRAME_BYTES)
     table = add_priorities(table, recording)
     for column in ("nic", "nic_done", "gro"):
         table[column] = np.nan
-    return table[PACKETS].sort_values("xmit", kind="stable", ignore_index=True)
-
-
-def _earlier_of_resent(found: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
-    """If the last sending was after the reception, take the one before it."""
-    xmit = sent.xmit.to_numpy()
-    number = found.number.to_numpy().copy()
-    late = (xmit[number] > found.rcvd.to_numpy()) & sent.resent.to_numpy()[number]
-    number[late] -= 1       # neighbours are of one offset, but of any message
-    same = (sent.key.to_numpy()[number] == found.key.to_numpy()) \
-        & (sent.offset.to_numpy()[number] <= found["at"].to_numpy())
-    return found.assign(number=np.where(late & same, number, found.number))
+    return table[PACKETS].sort_values(["xmit", "offset"], kind="stable", ignore_index=True)
 
 
 def add_priorities(table: pd.DataFrame, recording: Recording) -> pd.DataFrame:

@@ -25,16 +25,19 @@ def serialization(wire: pd.Series | np.ndarray, gbps: float) -> pd.Series | np.n
 
 
 def _with_excess(seen: pd.DataFrame, gbps: float) -> pd.DataFrame:
+    """`ahead`: what the packet's own frame has before it, bytes."""
     seen["delay"] = seen.rcvd - seen.xmit
-    links = 2 * serialization(seen.wire, gbps)
-    base = (seen.delay - links).groupby([seen.tx, seen.rx]).transform("min")
-    seen["excess"] = (seen.delay - links - base).clip(lower=0)
+    rest = seen.delay - serialization(2 * seen.wire + seen.ahead, gbps)
+    # A frame may be faster than its packets one by one, where nothing cuts it.
+    base = rest.where(seen.ahead == 0).groupby([seen.tx, seen.rx]).transform("min")
+    seen["excess"] = (rest - base).clip(lower=0, upper=seen.delay).fillna(0)
     return seen
 
 
 def queueing(t: Tables) -> pd.DataFrame:
     """Packets that arrived, with delay and excess (what was more than needed), ns."""
-    return _with_excess(t.packets.dropna(subset=["rcvd"]).copy(), t.gbps)
+    ahead = t.packets.groupby(["tx", "id", "frame", "xmit"]).wire.cumsum() - t.packets.wire
+    return _with_excess(t.packets.assign(ahead=ahead).dropna(subset=["rcvd"]), t.gbps)
 
 
 def express(t: Tables) -> pd.DataFrame:
@@ -49,7 +52,7 @@ def express(t: Tables) -> pd.DataFrame:
     grants = t.grants.rename(columns={"by": "tx", "to": "rx", "sent": "xmit"})
     both = pd.concat([data, grants.assign(wire=GRANT_WIRE)[columns]], ignore_index=True)
     both = both.dropna(subset=["rcvd"]).sort_values("xmit", kind="stable", ignore_index=True)
-    return _with_excess(both, t.gbps)
+    return _with_excess(both.assign(ahead=0.0), t.gbps)
 
 
 def departures(sent: pd.DataFrame, gbps: float) -> np.ndarray:
