@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 /* Dropping packets: never without a trace. */
+#include <linux/random.h>
+
 #include "drop.h"
 #include "trace.h"
 #include "wire.h"
@@ -46,6 +48,40 @@ static enum skb_drop_reason drop_reason(enum homa_drop why)
 	default:
 		return SKB_DROP_REASON_NOT_SPECIFIED;
 	}
+}
+
+/* At random, from 0 to 2^bits - 1. */
+static u32 inject_draw(int bits)
+{
+	return get_random_u32() & ((1u << bits) - 1);
+}
+
+/**
+ * __homa_drop_injected() - is this packet one of those to be dropped for a test?
+ * @hn: host that received it, whose accept_bits is not 0
+ *
+ * From 0 to 2^accept_bits - 1 packets are accepted, then 1 to 2^drop_bits dropped,
+ * and so on.
+ *
+ * Context: bottom halves are off.
+ */
+bool __homa_drop_injected(struct homa_net *hn)
+{
+	struct homa_injection *inject = &hn->injection;
+	bool drop;
+
+	spin_lock(&inject->lock);
+	if (!inject->accept && !inject->drop) {
+		inject->accept = inject_draw(READ_ONCE(hn->sysctl.accept_bits));
+		inject->drop = 1 + inject_draw(READ_ONCE(hn->sysctl.drop_bits));
+	}
+	drop = !inject->accept;
+	if (drop)
+		inject->drop--;
+	else
+		inject->accept--;
+	spin_unlock(&inject->lock);
+	return drop;
 }
 
 /**

@@ -60,6 +60,20 @@ static inline bool homa_drop_is_limit(enum homa_drop why)
 	       why == HOMA_DROP_SILENT;
 }
 
+bool __homa_drop_injected(struct homa_net *hn);
+
+/**
+ * homa_drop_injected() - does net.homa.accept_bits have a packet dropped?
+ * @hn: host that received the packet
+ *
+ * Context: bottom halves are off.
+ */
+static inline bool homa_drop_injected(struct homa_net *hn)
+{
+	return unlikely(READ_ONCE(hn->sysctl.accept_bits)) &&
+	       __homa_drop_injected(hn);
+}
+
 void homa_drop_data(struct homa_net *hn, struct sk_buff *skb,
 		    enum homa_drop why);
 void homa_drop(struct homa_net *hn, struct sk_buff *skb, enum homa_drop why);

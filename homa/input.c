@@ -821,6 +821,8 @@ static enum homa_drop rx_dispatch(struct homa_rx *rx)
 		return HOMA_DROP_ROLE;
 	if (rx_too_large(rx))
 		return HOMA_DROP_TOO_LARGE;
+	if (homa_drop_injected(rx->hn))
+		return HOMA_DROP_INJECTED;
 	if (rx->h->type == HOMA_DATA)
 		ack = ((struct homa_data_hdr *)rx->h)->ack;
 	homa_metric_rcvd(rx->hn, rx->h->type);

@@ -28,6 +28,7 @@ static void homa_tt_net_exit(struct homa_net *hn)
 
 static int homa_queues_net_init(struct homa_net *hn)
 {
+	spin_lock_init(&hn->injection.lock);
 	homa_ports_net_init(hn);
 	homa_devs_net_init(hn);
 	return 0;

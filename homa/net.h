@@ -74,6 +74,7 @@
  *     peer->lock          stored acks, cutoffs                   leaf
  *     sk->sk_lock.slock   homa_sock.rx_pool (rxmem.c)            leaf
  *     hn->tt.guard        whether the timetrace records          leaf
+ *     hn->injection.lock  packets dropped on purpose             leaf
  *
  * The RPC table (hn->rpcs) has bucket locks of its own, taken inside 1 or 2.
  * hn->sysctl.lock is a mutex, for writers of settings and for those parts that
@@ -194,6 +195,18 @@ struct homa_freezer {
 };
 
 /**
+ * struct homa_injection - packets dropped on purpose, see drop.c
+ * @lock: protects the rest
+ * @accept: packets to accept before
+ * @drop: so many are dropped
+ */
+struct homa_injection {
+	spinlock_t lock;
+	u32 accept;
+	u32 drop;
+};
+
+/**
  * struct homa_net - one Homa host
  * @net: the namespace
  * @live: cleared before the namespace goes away; no packet is handled then
@@ -219,6 +232,7 @@ struct homa_freezer {
  * @tombs: requests that were executed
  * @prio: sizes of incoming messages
  * @freezer: what freezes the timetrace
+ * @injection: what drops packets for tests
  */
 struct homa_net {
 	/* Constant once initialised. */
@@ -250,6 +264,7 @@ struct homa_net {
 	struct homa_tombs tombs ____cacheline_aligned_in_smp;
 	struct homa_prio prio ____cacheline_aligned_in_smp;
 	struct homa_freezer freezer;
+	struct homa_injection injection;
 };
 
 extern unsigned int homa_net_id;

@@ -113,13 +113,13 @@ struct homa_sysctls {
 	int dead_buffs_limit;
 	int max_dead_buffs;
 
-	/* Debugging (freeze.c). */
+	/* Debugging (drop.c, freeze.c). */
+	int accept_bits;	  /* accept up to 2^n packets, then drop; 0: never */
+	int drop_bits;		  /* up to 2^n of them */
 	int freeze_type;	  /* enum homa_freeze_type; 0: none */
 	int temp[4];		  /* what is slow, see homa_freeze_slow() */
 
-	/* Kept for scripts: debugging. */
-	int accept_bits;
-	int drop_bits;
+	/* Kept for scripts: what is logged does not depend on it. */
 	int verbose;
 };
 
