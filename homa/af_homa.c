@@ -17,6 +17,7 @@
 #include "ioctl.h"
 #include "rxmem.h"
 #include "sendmsg.h"
+#include "snapshot.h"
 #include "sock.h"
 #include "sockopt.h"
 
@@ -26,6 +27,7 @@ static int af_init(struct sock *sk)
 
 	/* Without memory there is no timetrace, which is no reason to fail. */
 	tt_net_start(&homa_sock_net(hsk)->tt);
+	homa_snapshots_alloc(homa_sock_net(hsk));
 	return homa_sock_init(hsk);
 }
 

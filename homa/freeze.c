@@ -19,6 +19,7 @@
 #include "output.h"
 #include "peer.h"
 #include "rpc.h"
+#include "snapshot.h"
 #include "sock.h"
 
 /**
@@ -94,8 +95,10 @@ void homa_freeze(struct homa_net *hn, bool tell)
 {
 	if (tell)
 		freeze_peers(hn);
-	if (!tt_is_frozen(&hn->tt))
+	if (!tt_is_frozen(&hn->tt)) {
+		homa_snapshots_trace(hn);
 		homa_rpc_trace_all(hn);
+	}
 	tt_freeze(&hn->tt);
 }
 

@@ -31,6 +31,7 @@
 #include "rpc.h"
 #include "rxmem.h"
 #include "silent.h"
+#include "snapshot.h"
 #include "sock.h"
 #include "timer.h"
 #include "tomb.h"
@@ -399,6 +400,7 @@ static enum homa_drop data_unknown(struct homa_rx *rx)
 		return HOMA_DROP_CANT_CREATE;
 	rpc->saddr = rx->path.saddr;
 
+	homa_snapshots_start(rx->hn);
 	spin_lock(&rpc->lock);
 	err = homa_rpc_publish(rpc);
 	if (!err) {

@@ -5,6 +5,7 @@
  *	rpcs	its RPCs; only for who may administer the namespace, since who
  *		knows an RPC's id can forge its packets
  *	peers	other hosts that it knows, for the same
+ *	snapshots  how far messages were in the last seconds (snapshot.c)
  *
  * homa_diag.ko tells programs like ss(8) of the same sockets. Nothing here stops
  * packets for long: a walk is under RCU, and each object is locked by itself.
@@ -17,6 +18,7 @@
 
 #include "inspect.h"
 #include "rpc.h"
+#include "snapshot.h"
 
 #define DIR_NAME "homa"
 
@@ -320,7 +322,9 @@ int homa_inspect_net_init(struct homa_net *hn)
 	    proc_create_net("rpcs", 0440, dir, &rpcs_ops,
 			    sizeof(struct table_private)) &&
 	    proc_create_net("peers", 0440, dir, &peers_ops,
-			    sizeof(struct table_private)))
+			    sizeof(struct table_private)) &&
+	    proc_create_net("snapshots", 0444, dir, &homa_snapshots_ops,
+			    sizeof(struct seq_net_private)))
 		return 0;
 	proc_remove(dir);
 	return -ENOMEM;

@@ -10,6 +10,7 @@
 #include "prio.h"
 #include "rpc.h"
 #include "rxmem.h"
+#include "snapshot.h"
 #include "sock.h"
 #include "tomb.h"
 
@@ -51,6 +52,7 @@ static const struct {
 	{ homa_tombs_net_init, homa_tombs_net_exit },
 	{ homa_peers_net_init, homa_peers_net_exit },
 	{ homa_rpcs_net_init, homa_rpcs_net_exit },
+	{ homa_snapshots_net_init, homa_snapshots_net_exit },
 	{ homa_freeze_net_init, homa_freeze_net_exit },
 	{ homa_sysctl_net_init, homa_sysctl_net_exit },
 	{ homa_proc_net_init, homa_proc_net_exit },

@@ -78,7 +78,8 @@
  *
  * The RPC table (hn->rpcs) has bucket locks of its own, taken inside 1 or 2.
  * hn->sysctl.lock is a mutex, for writers of settings and for those parts that
- * compute settings; packets never wait for it.
+ * compute settings; packets never wait for it. hn->snapshots.lock is one, for
+ * who takes or reads snapshots; only leaves are taken inside it.
  */
 
 #define HOMA_PORT_BUCKETS 256
@@ -206,6 +207,39 @@ struct homa_injection {
 	u32 drop;
 };
 
+/* What there is of snapshots, and counts in each. */
+#define HOMA_SNAPSHOTS 1000
+#define HOMA_SNAPSHOT_COUNTS 16
+
+/**
+ * struct homa_snapshot - how far messages were at one moment
+ * @ns: the moment
+ * @counts: of requests and responses, of clients and servers: messages begun,
+ *	bytes begun, bytes done, messages done
+ */
+struct homa_snapshot {
+	u64 ns;
+	u64 counts[HOMA_SNAPSHOT_COUNTS];
+};
+
+/**
+ * struct homa_snapshots - the last of them, see snapshot.c
+ * @work: takes one
+ * @running: @work is scheduled
+ * @ring: NULL before the first socket, or without memory
+ * @lock: protects the rest, and what @ring has
+ * @taken: how many there have been
+ * @idle: the last so many were equal
+ */
+struct homa_snapshots {
+	struct delayed_work work;
+	bool running;
+	struct homa_snapshot *ring;
+	struct mutex lock;
+	u64 taken;
+	int idle;
+};
+
 /**
  * struct homa_net - one Homa host
  * @net: the namespace
@@ -233,6 +267,7 @@ struct homa_injection {
  * @prio: sizes of incoming messages
  * @freezer: what freezes the timetrace
  * @injection: what drops packets for tests
+ * @snapshots: how far messages were
  */
 struct homa_net {
 	/* Constant once initialised. */
@@ -265,6 +300,7 @@ struct homa_net {
 	struct homa_prio prio ____cacheline_aligned_in_smp;
 	struct homa_freezer freezer;
 	struct homa_injection injection;
+	struct homa_snapshots snapshots;
 };
 
 extern unsigned int homa_net_id;

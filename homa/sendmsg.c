@@ -10,6 +10,7 @@
 #include "output.h"
 #include "rpc.h"
 #include "sendmsg.h"
+#include "snapshot.h"
 #include "sock.h"
 
 /* Reads the arguments that msg_control points to. */
@@ -194,6 +195,7 @@ static int send_request(struct homa_sock *hsk, struct msghdr *msg,
 	rpc->cookie = args->completion_cookie;
 	rpc->private = args->flags & HOMA_SENDMSG_PRIVATE;
 	homa_msgout_init(&out);
+	homa_snapshots_start(rpc->hn);
 	tt_event(rpc->hn, SENDMSG_REQUEST, homa_trace_peer(rpc), ntohs(port),
 		 homa_trace_id(rpc), msg_data_left(msg));
 

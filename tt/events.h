@@ -100,6 +100,13 @@ TT_EVENT(TIMER, "timer ran, rpcs %u resends %u timeouts %u")
 TT_EVENT(DUMP_IN, "dump of incoming: id %u length %u received %u granted %u")
 TT_EVENT(DUMP_OUT, "dump of outgoing: id %u length %u sent %u granted %u")
 
+/* How far messages were before a freeze, oldest first; kilobytes are 1024 bytes */
+TT_EVENT(SNAPSHOT, "snapshot taken before, usecs %u")
+TT_EVENT(SNAPSHOT_CLIENT_REQ, "snapshot of client requests: begun %u kbytes_begun %u kbytes_done %u done %u")
+TT_EVENT(SNAPSHOT_CLIENT_RESP, "snapshot of client responses: begun %u kbytes_begun %u kbytes_done %u done %u")
+TT_EVENT(SNAPSHOT_SERVER_REQ, "snapshot of server requests: begun %u kbytes_begun %u kbytes_done %u done %u")
+TT_EVENT(SNAPSHOT_SERVER_RESP, "snapshot of server responses: begun %u kbytes_begun %u kbytes_done %u done %u")
+
 /* Heading of a trace in text form; never recorded */
 TT_EVENT(TRACE_VERSION, "trace version, events %u lost %u cpus %u")
 TT_EVENT(TRACE_CLOCK, "trace begins at wall clock, seconds %u nanoseconds %u")
