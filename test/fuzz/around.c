@@ -337,7 +337,7 @@ static void do_forge(struct worker *w)
 	dport = chance(w, 50) ? 1 + below(w, 6) : 0x8000 + below(w, 64);
 	w_make(p, to.sa.sa_family, type, sport, dport, forged_id(w, type));
 	if (type == W_DATA) {
-		int total = below(w, chance(w, 90) ? 3000 : 1000000) + 1;
+		int total = below(w, chance(w, 90) ? 3000 : LARGE) + 1;
 		int len = total < 1400 ? total : 1400;
 
 		w_data(p, to.sa.sa_family, sport, dport, forged_id(w, type),
@@ -360,7 +360,7 @@ const struct op ops[] = {
 	OP(several, 20), OP(forge, 100), OP(ioctl, 40), OP(poll, 30),
 	OP(epoll, 30), OP(setsockopt, 30), OP(getsockopt, 20), OP(filter, 5),
 	OP(bind, 20), OP(connect, 20), OP(name, 10), OP(stream, 10),
-	OP(region, 15), OP(unmap, 10), OP(open, 30), OP(socket, 3),
+	OP(max_message, 5), OP(region, 15), OP(unmap, 10), OP(open, 30), OP(socket, 3),
 	OP(shutdown, 5), OP(dup, 7), OP(pass, 10), OP(fork, 2),
 	OP(sysctl, 20), OP(proc, 10), OP(diag, 5), OP(device, 3), OP(netns, 3),
 };

@@ -124,6 +124,9 @@ static int message_length(struct worker *w)
 
 	if (kind == 0)
 		return HOMA_MAX_MESSAGE_LENGTH - 1 + below(w, 3);
+	if (kind == 2)
+		return HOMA_MAX_MESSAGE_LENGTH +
+		       below(w, LARGE + 2 - HOMA_MAX_MESSAGE_LENGTH);
 	return below(w, kind < 70 ? 1400 : kind < 95 ? 20000 :
 		     HOMA_MAX_MESSAGE_LENGTH) + (kind != 1);
 }
@@ -162,21 +165,35 @@ static bool is_whole(const char *buf, int len, char *want)
 	return !memcmp(buf, want, len);
 }
 
-static void verify(const struct slot *s, const struct hmsg *m)
+/* Copies a message out of the region, if its bpages are within. */
+static bool gather(const struct slot *s, const struct hlarge *m, char *copy)
 {
-	struct hsock hs = { .region = s->region, .length = REGION };
+	ssize_t n, left = m->rc;
+
+	for (uint32_t i = 0; i < m->args.num_bpages; i++, left -= n) {
+		uint32_t at = m->args.bpage_offsets[i];
+
+		n = left < HOMA_BPAGE_SIZE ? left : HOMA_BPAGE_SIZE;
+		if (!EXPECT(n > 0 && at + (size_t)n <= REGION, "bpage %u at %u", i, at))
+			return false;
+		memcpy(copy + m->rc - left, s->region + at, n);
+	}
+	return EXPECT(!left, "%zd bytes are in no bpage", left);
+}
+
+static void verify(const struct slot *s, const struct hlarge *m)
+{
 	char *copy = malloc(2 * m->rc);
 
-	for (uint32_t i = 0; i < m->args.num_bpages; i++)
-		if (!EXPECT(m->args.bpage_offsets[i] < REGION, "bpage %u at %u",
-			    i, m->args.bpage_offsets[i]))
-			goto out;
-	payload_gather(&hs, m, copy);
-	if (EXPECT(is_whole(copy, m->rc, copy + m->rc),
+	if (gather(s, m, copy) &&
+	    EXPECT(is_whole(copy, m->rc, copy + m->rc),
 		   "message of %zd bytes, RPC %llx: not what was sent", m->rc,
-		   m->args.id))
+		   m->args.id)) {
 		__atomic_fetch_add(&shared->verified, 1, __ATOMIC_RELAXED);
-out:
+		if (m->rc > HOMA_MAX_MESSAGE_LENGTH)
+			__atomic_fetch_add(&shared->verified_large, 1,
+					   __ATOMIC_RELAXED);
+	}
 	free(copy);
 }
 
@@ -202,6 +219,12 @@ static int set_region(struct worker *w, int fd, char *start, uint64_t length)
 				chance(w, 97) ? sizeof(args) : below(w, 40)));
 }
 
+static void set_max_message(struct worker *w, int fd, uint32_t length)
+{
+	judge(w, CALL_SETSOCKOPT, setsockopt(fd, IPPROTO_HOMA, SO_HOMA_MAX_MESSAGE,
+					     &length, sizeof(length)));
+}
+
 void slot_open(struct worker *w, int n)
 {
 	struct slot *s = &w->slots[n];
@@ -225,6 +248,9 @@ void slot_open(struct worker *w, int n)
 		set_region(w, fd, s->region, REGION);
 	any = haddr_of(s->family, s->family == AF_INET ? "0.0.0.0" : "::",
 		       n < CLEAN ? n + 1 : 5 + (int)below(w, 2));
+	s->large = chance(w, 50);
+	if (s->large)
+		set_max_message(w, fd, LARGE);
 	if (n < CLEAN || chance(w, 60))
 		judge(w, CALL_BIND, bind(fd, &any.sa, haddr_len(&any)));
 	while (dup2(fd, SLOT_FD + n) < 0 && errno == EBUSY)
@@ -323,6 +349,19 @@ static const struct { int level, name; } options[] = {
 	{ SOL_SOCKET, SO_BROADCAST }, { SOL_SOCKET, SO_DETACH_FILTER },
 	{ SOL_SOCKET, SO_INCOMING_CPU }, { SOL_SOCKET, SO_ERROR },
 };
+
+/* Clean sockets keep what they were opened with: messages that nobody has
+ * arguments for would stay in their way.
+ */
+void do_max_message(struct worker *w)
+{
+	struct slot *s;
+	int fd;
+
+	s = slot_get(w, CLEAN, &fd);
+	set_max_message(w, fd, chance(w, 50) ? LARGE : odd_number(w));
+	slot_put(w, s);
+}
 
 void do_setsockopt(struct worker *w)
 {
@@ -447,11 +486,12 @@ void do_reply(struct worker *w)
 	slot_put(w, s);
 }
 
-static ssize_t receive(struct worker *w, int fd, struct hmsg *m, int flags)
+static ssize_t receive(struct worker *w, int fd, struct hlarge *m, int room, int flags)
 {
 	struct msghdr msg = {
 		.msg_name = &m->from, .msg_namelen = sizeof(m->from),
-		.msg_control = &m->args, .msg_controllen = sizeof(m->args),
+		.msg_control = &m->args,
+		.msg_controllen = HOMA_RECVMSG_ARGS_SIZE(room),
 	};
 
 	/* EINVAL of a private id that is over is the usual case. */
@@ -459,18 +499,27 @@ static ssize_t receive(struct worker *w, int fd, struct hmsg *m, int flags)
 	return m->rc;
 }
 
+/* How many bpages a receive has room for: at times too few for a large message. */
+static int room_for(struct worker *w, const struct slot *s)
+{
+	if (!s->large || chance(w, 10))
+		return HOMA_MAX_BPAGES;
+	return chance(w, 50) ? LARGE_BPAGES : HOMA_MAX_LARGE_BPAGES;
+}
+
 /* Receives, compares, gives back, and often answers. */
 void do_receive(struct worker *w)
 {
-	struct hmsg m = { 0 };
+	struct hlarge m = { 0 };
 	struct slot *s;
-	int fd, flags = chance(w, 60) ? MSG_DONTWAIT : 0;
+	int fd, room, flags = chance(w, 60) ? MSG_DONTWAIT : 0;
 	unsigned int at;
 
 	s = slot_get(w, 0, &fd);
+	room = room_for(w, s);
 	if (chance(w, 15))
 		m.args.id = w->ids[below(w, SEEN)] & ~1ULL;
-	if (receive(w, fd, &m, flags) < 0)
+	if (receive(w, fd, &m, room, flags) < 0)
 		goto out;
 	if (s - w->slots < CLEAN)
 		verify(s, &m);
@@ -483,7 +532,7 @@ void do_receive(struct worker *w)
 		send_message(w, fd, &m.from, &args);
 	}
 	m.args.id = 1;	/* only gives back */
-	receive(w, fd, &m, MSG_DONTWAIT);
+	receive(w, fd, &m, room, MSG_DONTWAIT);
 out:
 	slot_put(w, s);
 }
@@ -493,7 +542,9 @@ void do_recvmsg(struct worker *w)
 {
 	static const int more[] = { MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC,
 				    MSG_WAITALL, MSG_OOB, 0 };
-	struct homa_recvmsg_args args = { .id = chance(w, 50) ? 0 : 1 };
+	struct homa_recvmsg_large_args args = { .id = chance(w, 50) ? 0 : 1 };
+	int i, room = chance(w, 60) ? HOMA_MAX_BPAGES :
+		      below(w, HOMA_MAX_LARGE_BPAGES + 1);
 	char data[100];
 	struct iovec iov = { data, sizeof(data) };
 	union haddr from;
@@ -502,7 +553,8 @@ void do_recvmsg(struct worker *w)
 		.msg_namelen = chance(w, 90) ? sizeof(from) : below(w, 200),
 		.msg_iov = &iov, .msg_iovlen = chance(w, 50),
 		.msg_control = chance(w, 97) ? (void *)&args : (void *)4096,
-		.msg_controllen = chance(w, 90) ? sizeof(args) : odd_number(w),
+		.msg_controllen = chance(w, 90) ? (size_t)HOMA_RECVMSG_ARGS_SIZE(room) :
+						   odd_number(w),
 	};
 	struct slot *s;
 	int fd;
@@ -510,9 +562,9 @@ void do_recvmsg(struct worker *w)
 	s = slot_get(w, CLEAN, &fd);
 	if (chance(w, 30))
 		args.id = some_id(w, s);
-	args.num_bpages = chance(w, 95) ? below(w, 18) : odd_number(w);
+	args.num_bpages = chance(w, 95) ? below(w, room + 2) : odd_number(w);
 	args.reserved = chance(w, 2);
-	for (int i = 0; i < HOMA_MAX_BPAGES; i++)
+	for (i = 0; i < room; i++)
 		args.bpage_offsets[i] = chance(w, 90) ?
 			below(w, REGION / HOMA_BPAGE_SIZE + 1) * HOMA_BPAGE_SIZE :
 			odd_number(w);

@@ -15,13 +15,16 @@
 #include <stdint.h>
 
 #include "errnos.h"
+#include "hlarge.h"
 #include "hsock.h"
 
 #define SLOTS 12
 #define CLEAN 4
 #define SLOT_FD 200
 #define REGION (4UL << 20)
-#define BUFFER (1UL << 20)	/* messages to send end where it does */
+#define LARGE 3000000	/* what sockets with large messages take and send */
+#define LARGE_BPAGES ((LARGE + HOMA_BPAGE_SIZE - 1) / HOMA_BPAGE_SIZE)
+#define BUFFER (LARGE / 4096 * 4096 + 8192UL)	/* messages to send end where it does */
 #define SEEN 8		/* ids that a slot or a thread remembers */
 #define MAX_WORKERS 16
 #define RING 64		/* calls that are remembered of each thread */
@@ -32,6 +35,7 @@
  * @region: where messages go; these addresses are the slot's for ever
  * @lock: of clean ones: calls share it, who replaces the socket does not
  * @family: of the socket
+ * @large: it was opened for messages of up to LARGE bytes
  * @seen: RPCs whose requests were received; threads write it at once, so an id
  *	may be one of another client
  * @next_seen: where the next one goes
@@ -40,6 +44,7 @@ struct slot {
 	char *region;
 	pthread_rwlock_t lock;
 	int family;
+	bool large;
 	struct {
 		uint64_t id;
 		union haddr from;
@@ -106,6 +111,7 @@ struct op {
  * @pause: rest between two calls
  * @resting: how many do
  * @verified: messages whose bytes were right
+ * @verified_large: those of more than HOMA_MAX_MESSAGE_LENGTH bytes
  * @failed: calls that returned an error
  * @numbers: calls of each thread
  * @since: when each thread's call began, in ms; 0: it is between two
@@ -113,7 +119,7 @@ struct op {
  */
 struct shared {
 	int stop, pause, resting;
-	uint64_t verified, failed;
+	uint64_t verified, verified_large, failed;
 	uint64_t done[MAX_OPS];
 	uint64_t numbers[MAX_WORKERS];
 	int64_t since[MAX_WORKERS];
@@ -155,6 +161,7 @@ void do_bind(struct worker *w);
 void do_connect(struct worker *w);
 void do_region(struct worker *w);
 void do_unmap(struct worker *w);
+void do_max_message(struct worker *w);
 void do_setsockopt(struct worker *w);
 void do_filter(struct worker *w);
 void do_getsockopt(struct worker *w);
