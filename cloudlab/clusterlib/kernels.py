@@ -36,6 +36,11 @@ class Flavor:
     boot: tuple[str, ...] = ()      # words of the kernel's command line
     virtual: bool = False           # runs in virtual time
 
+    @property
+    def checkers(self) -> bool:
+        """Whether it has KASAN, lockdep and their like."""
+        return "uml-debug.config" in self.fragments
+
 
 VIRTUAL = ("time-travel=inf-cpu", "norandmaps")
 # Finding leaks nearly doubles the smp kernel's time: the debug kernel does it.
@@ -109,7 +114,7 @@ def locate(version: str, flavor: Flavor) -> Kernel:
     """Return where VERSION in FLAVOR is, or will be, in the cache."""
     digest = hashlib.sha256()
     kind = "uml" if flavor.arch == "um" else "x86"
-    edits = repr(uml_edits().edits(version)) if kind == "uml" else ""
+    edits = repr(uml_edits().edits(version, flavor.checkers)) if kind == "uml" else ""
     for part in (flavor.base, *wanted(flavor), edits):
         digest.update(part.encode() + b"\n")
     name = f"{version}-{flavor.name}-{digest.hexdigest()[:10]}"
