@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import TOP, kernels
 
-KINDS = ("check", "unit", "py", "kunit", "wire", "netns", "vm", "mutants")
+KINDS = ("check", "unit", "py", "kunit", "wire", "netns", "faults", "vm", "mutants")
 SIZES = ("quick", "check", "full")
 WORDS = "desc|lab|flavor|size|timeout|args|seeds|kernels|slots"
 HEADER = re.compile(rf"^\s*(?:#|//|/\*|\*)\s*({WORDS}): *(.*?)\s*(?:\*/)?$")
@@ -161,6 +161,8 @@ def discover() -> list[Job]:
     if list((test / "kunit").glob("*_test.c")):
         jobs += in_kernels("kunit", test / "kunit" / "run", known)
     jobs += [*scenarios("wire", known), *scenarios("netns", known)]
+    jobs += [on_host("faults", path, [str(path)]) for path in scripts("faults")
+             if path.name.startswith("inject")]
     jobs += [in_vm(path) for path in scripts("vm")]
     if (test / "mutants" / "run").exists():
         jobs.append(on_host("mutants", test / "mutants" / "run", ["test/mutants/run"]))

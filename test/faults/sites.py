@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+"""The calls of homa.ko that can fail for want of memory, and those that have failed.
+
+A place is where a call returns to: the module's code tells which there are, and the
+stack that the kernel prints for each failure tells which one it was.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner import kernels
+
+# Functions of the kernel that allocate, or copy from or to user space.
+FAILING = re.compile(r"""^(?:
+      __?k[mz]alloc\w* | kmalloc_(?!caches)\w+ | kmem_cache_alloc\w* | kvmalloc_node\w* | krealloc\w*
+    | kmemdup\w* | kstrdup | kasprintf | __alloc_percpu\w* | __alloc_pages\w*
+    | __alloc_skb | __?napi_alloc_skb | sock_alloc_send_\w+ | sock_wmalloc | alloc_skb\w*
+    | skb_clone | skb_copy | __?pskb_copy\w* | pskb_expand_head | __pskb_pull_tail
+    | skb_page_frag_refill | sk_page_frag_refill | page_frag_alloc\w*
+    | rhashtable_init | rhashtable_insert_slow | rhashtable_walk_enter
+    | proc_create_\w+ | proc_net_mkdir | proc_mkdir\w* | register_net_sysctl\w*
+    | kmem_cache_create\w* | seq_open\w* | single_open\w* | __seq_open_private
+    | ip_route_output_flow | ip6_dst_lookup_flow | sock_queue_err_skb
+    | should_fail_usercopy | _copy_from_user | _copy_to_user | copy_page_from_iter
+    | _copy_from_iter | _copy_to_iter | skb_copy_datagram_iter | memdup_user\w*
+    | import_iovec | ip_setsockopt | ip_getsockopt | ipv6_setsockopt | ipv6_getsockopt
+)$""", re.X)
+BEGIN, END = "faults: begin", "faults: end"
+FRAME = re.compile(r"\] ([\w.]+)\+0x([0-9a-f]+)/0x[0-9a-f]+ \[homa\]")
+EXCUSES = Path(__file__).with_name("sites.txt")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a call returns to."""
+
+    function: str
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.function}+{self.offset:#x}"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A call that can fail."""
+
+    place: Place
+    callee: str
+
+
+def hits(log: str) -> Counter[Place]:
+    """Return how often the kernel's log says that a call at a place failed."""
+    found: Counter[Place] = Counter()
+    inside = log.partition(BEGIN)[2].partition(END)[0]
+    for text in inside.split("FAULT_INJECTION: forcing a failure")[1:]:
+        match = FRAME.search(text)
+        if match:
+            found[Place(match[1], int(match[2], 16))] += 1
+    return found
+
+
+def calls(listing: str) -> Iterator[Site]:
+    """Yield the calls in what `objdump -dr` prints.
+
+    A function's address is put into a register first, maybe long before.
+    """
+    function, start, registers = "", 0, {}
+    pending, callee = "", ""
+    for line in listing.splitlines():
+        if match := re.match(r"([0-9a-f]+) <(.+)>:$", line):
+            function, start, registers, pending, callee = match[2], int(match[1], 16), {}, "", ""
+        elif match := re.match(r"\s+[0-9a-f]+: R_X86_64_64\s+([\w.]+)$", line):
+            if pending:
+                registers[pending] = match[1]
+        elif match := re.match(r"\s+([0-9a-f]+):\s+(.*)", line):
+            if callee:
+                yield Site(Place(function, int(match[1], 16) - start), callee)
+            call = re.match(r"call\s+\*(%\w+)$", match[2])
+            callee = registers.get(call[1], "") if call else ""
+            load = re.match(r"movabs \$0x0,(%\w+)$", match[2])
+            pending = load[1] if load else ""
+
+
+def of_module(top: Path) -> list[Site]:
+    """Return the calls of the debug kernel's homa.ko that can fail."""
+    kernel = kernels.load()["debug"]
+    path = subprocess.run([*kernel.make("module-path"), "-s"], cwd=top, check=True,
+                          stdout=subprocess.PIPE, text=True).stdout.split()[-1]
+    listing = subprocess.run(["objdump", "-dr", "--no-show-raw-insn", str(top / path)],
+                             check=True, stdout=subprocess.PIPE, text=True).stdout
+    return sorted({site for site in calls(listing) if FAILING.match(site.callee)},
+                  key=lambda site: (site.place.function, site.place.offset))
+
+
+def excused() -> dict[str, str]:
+    """Return why calls need not fail, by "FUNCTION CALLEE"."""
+    rows = [line.split(maxsplit=2) for line in EXCUSES.read_text().splitlines()
+            if line.strip() and not line.startswith("#")]
+    return {f"{row[0]} {row[1]}": row[2] for row in rows}
