@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 """Where the lab keeps what is dear to make: kernel sources and kernels.
 
-    ~/.cache/homa-lab/src/linux-6.1/              sources, edited by lab/uml_edits.py
+    ~/.cache/homa-lab/src/linux-6.1/              sources, edited by lab/uml_*.py
     ~/.cache/homa-lab/uml/6.1-fast-<hash>/linux   a kernel; the folder is its KDIR
     ~/.cache/homa-lab/x86/6.12-headers-<hash>/    a tree to compile against
     ~/.cache/homa-lab/vm/6.1.0-56-amd64/          a distribution's kernel, unpacked

@@ -10,10 +10,11 @@ a fragment or an edit makes a new one and an unchanged one is never rebuilt.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import importlib
 import os
 import re
 import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -85,10 +86,11 @@ def with_leaks(kernel: Kernel) -> Kernel:
 
 def uml_edits() -> ModuleType:
     """Return cloudlab/lab/uml_edits.py, which lies outside this package."""
-    spec = importlib.util.spec_from_file_location("uml_edits", cache.LAB / "uml_edits.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    sys.path.insert(0, str(cache.LAB))
+    try:
+        return importlib.import_module("uml_edits")
+    finally:
+        sys.path.remove(str(cache.LAB))
 
 
 def wanted(flavor: Flavor) -> list[str]:

@@ -31,19 +31,14 @@ And for UML with several CPUs (7.x), which spent half of its time in the host:
    UML's is always there, so that whatever got the memory next, such as another
    module, was reported for touching it.
 
-And for kernels with checkers (they change no other):
-
-10. A stack is traced by following its frame pointers. Upstream each word of it
-    is looked up, to tell those that may be return addresses.
-11. Fault injection can be confined to callers, as upstream on UML since 6.12.
-    (6.1) It tells of each failure, also of those whose caller wants no warning:
-    they are counted by what it tells.
-12. Edit 9 before 7.x.
+Those for kernels with checkers are in uml_checkers.py.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+
+import uml_checkers
 
 RANDOM_OLD = "\treturn getrandom(buf, len, flags);\n"
 RANDOM_NEW = """\
@@ -241,56 +236,11 @@ EDITS_SMP = (
     (MODULE, MODULE_OLD, MODULE_NEW),
 )
 
-FRAMES_OLD = "\tdump_trace(tsk, &dump_ops, trace);\n"
-FRAMES_NEW = """\
-	/* lab: follow the frames; of the words between them none would be kept */
-	struct stack_frame *frame = (void *)get_frame_pointer(tsk, NULL), *next;
-	unsigned long address;
-
-	while (frame && trace->nr_entries < trace->max_entries) {
-		address = READ_ONCE_NOCHECK(frame->return_address);
-		if (!__kernel_text_address(address))
-			break;
-		save_addr(trace, address, 1);
-		next = READ_ONCE_NOCHECK(frame->next_frame);
-		if (next <= frame ||
-		    ((unsigned long)next ^ (unsigned long)frame) & ~(THREAD_SIZE - 1))
-			break;
-		frame = next;
-	}
-"""
-UNUSED_OLD = "static const struct stacktrace_ops dump_ops = {\n"
-UNUSED_NEW = "static const struct stacktrace_ops __maybe_unused dump_ops = {\n"
-
-FILTER_OLD = "\tdepends on !X86_64\n\tselect STACKTRACE\n\tdepends on FRAME_POINTER"
-FILTER_NEW = "\tdepends on !X86_64 || UML\n\tselect STACKTRACE\n\tdepends on FRAME_POINTER"
-
-TOLD_OLD = "\tif (!(flags & FAULT_NOWARN))\n\t\tfail_dump(attr);\n"
-TOLD_NEW = "\t/* lab: failures are counted by what is told of them */\n\tfail_dump(attr);\n"
-
-FREE_OLD = "\tmodule_memfree(mod->core_layout.base);\n#ifdef CONFIG_ARCH_WANTS_MODULES"
-FREE_NEW = """\
-	/* lab: UML's shadow memory stays when the memory goes */
-	kasan_unpoison_range(mod->core_layout.base, mod->core_layout.size);
-""" + FREE_OLD
-
-EDITS_CHECKERS = (
-    (TRACE, UNUSED_OLD, UNUSED_NEW),
-    (TRACE, FRAMES_OLD, FRAMES_NEW),
-)
-EDITS_CHECKERS_BEFORE_6_12 = (
-    ("lib/Kconfig.debug", FILTER_OLD, FILTER_NEW),
-    ("lib/fault-inject.c", TOLD_OLD, TOLD_NEW),
-    (MODULE, '#include <uapi/linux/module.h>\n',
-     '#include <uapi/linux/module.h>\n#include <linux/kasan.h>\n'),
-    (MODULE, FREE_OLD, FREE_NEW),
-)
-
 
 def edits(version: str, checkers: bool = True) -> tuple[tuple[str, str, str], ...]:
     """Return the edits for a version such as 6.1, for kernels with or without CHECKERS."""
     number = tuple(int(part) for part in version.split("."))
-    more = EDITS_CHECKERS + (EDITS_CHECKERS_BEFORE_6_12 if number < (6, 12) else ())
+    more = uml_checkers.edits(number)
     return (EDITS + (EDITS_BEFORE_6_16 if number < (6, 16) else ())
             + (EDITS_BEFORE_6_12 if number < (6, 12) else ())
             + (EDITS_SMP if number >= (7,) else ()) + (more if checkers else ()))

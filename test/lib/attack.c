@@ -14,8 +14,8 @@
 
 #define FRAME 200		/* bytes of the longest one */
 #define AT_IP 14
-#define AT_SOURCE (AT_IP + 12)	/* address in the IP header */
-#define AT_HOMA (AT_IP + 20)
+#define AT_SOURCE_V4 (AT_IP + 12)	/* address in the IP header */
+#define AT_SOURCE_V6 (AT_IP + 8)
 #define CLIENT_PORT 0x9002	/* of the attacker */
 #define FEW 16			/* messages that gaps are made in */
 
@@ -65,19 +65,24 @@ static void put(uint8_t *at, uint64_t v, int bytes)
 	}
 }
 
+static int at_homa(int family)
+{
+	return AT_IP + (family == AF_INET ? 20 : 40);
+}
+
 /* What all packets of a kind have in common; returns the length of the frame. */
-static int make_frame(enum attack_kind kind, uint8_t *frame)
+static int make_frame(int family, enum attack_kind kind, uint8_t *frame)
 {
 	static struct wpkt p;
 
 	if (kinds[kind].type == W_DATA)
-		w_data(&p, AF_INET, CLIENT_PORT, ATTACK_PORT, 0, kinds[kind].total,
+		w_data(&p, family, CLIENT_PORT, ATTACK_PORT, 0, kinds[kind].total,
 		       0, kinds[kind].data, 1);
 	else
-		w_make(&p, AF_INET, kinds[kind].type, CLIENT_PORT, ATTACK_PORT, 0);
+		w_make(&p, family, kinds[kind].type, CLIENT_PORT, ATTACK_PORT, 0);
 	if (kinds[kind].type == W_ACK)
 		put16(&p, AT_NUM_ACKS, 5);
-	if (kind == ATTACK_FIRST_FORGED)
+	if (kind == ATTACK_FIRST_FORGED && family == AF_INET)
 		p.src[2] = 0x70;		/* see forge_source() */
 	if (kind == ATTACK_UDP) {
 		p.proto = IPPROTO_UDP;
@@ -86,24 +91,28 @@ static int make_frame(enum attack_kind kind, uint8_t *frame)
 	w_frame(&p, frame);
 	if (kind == ATTACK_FOREIGN)
 		memcpy(frame + 12, "\x88\xb5", 2);
-	return AT_HOMA + p.len;
+	return at_homa(family) + p.len;
 }
 
-/* Another source address, between 10.9 and 122.9; the header's checksum stays right,
- * for what one half of the address gains the other loses.
+/* Another source address. Of IPv4 between 10.9 and 122.9; the header's checksum stays
+ * right, for what one half of the address gains the other loses.
  */
-static void forge_source(uint8_t *frame)
+static void forge_source(int family, uint8_t *frame)
 {
 	uint16_t n = dice() % 0x7000;
 
-	put(frame + AT_SOURCE, 0x0a09 + n, 2);
-	put(frame + AT_SOURCE + 2, 0x7002 - n, 2);
+	if (family == AF_INET6) {
+		put(frame + AT_SOURCE_V6 + 8, dice(), 8);
+		return;
+	}
+	put(frame + AT_SOURCE_V4, 0x0a09 + n, 2);
+	put(frame + AT_SOURCE_V4 + 2, 0x7002 - n, 2);
 }
 
 /* Sets what differs from packet to packet. */
-static void randomize(enum attack_kind kind, uint8_t *frame)
+static void randomize(int family, enum attack_kind kind, uint8_t *frame)
 {
-	uint8_t *h = frame + AT_HOMA;
+	uint8_t *h = frame + at_homa(family);
 	uint64_t r = dice();
 
 	if (kind >= ATTACK_UDP)
@@ -112,7 +121,7 @@ static void randomize(enum attack_kind kind, uint8_t *frame)
 	    kinds[kind].type == W_NEED_ACK ? r | 1 : r & ~1ULL, 8);
 	switch (kind) {
 	case ATTACK_FIRST_FORGED:
-		forge_source(frame);
+		forge_source(family, frame);
 		break;
 	case ATTACK_GAPS:
 		put(h + AT_OFFSET, (r >> 8) % kinds[kind].total, 4);
@@ -140,7 +149,7 @@ static void randomize(enum attack_kind kind, uint8_t *frame)
 	}
 }
 
-void attack_send(int fd, enum attack_kind kind, int count, int pause_us)
+void attack_send(int fd, int family, enum attack_kind kind, int count, int pause_us)
 {
 	static uint8_t frames[ATTACK_BATCH][FRAME];
 	struct mmsghdr msgs[ATTACK_BATCH];
@@ -149,7 +158,7 @@ void attack_send(int fd, enum attack_kind kind, int count, int pause_us)
 	memset(msgs, 0, sizeof(msgs));
 	for (int i = 0; i < ATTACK_BATCH; i++) {
 		iov[i].iov_base = frames[i];
-		iov[i].iov_len = make_frame(kind, frames[i]);
+		iov[i].iov_len = make_frame(family, kind, frames[i]);
 		msgs[i].msg_hdr.msg_iov = &iov[i];
 		msgs[i].msg_hdr.msg_iovlen = 1;
 	}
@@ -157,7 +166,7 @@ void attack_send(int fd, enum attack_kind kind, int count, int pause_us)
 		int n = count - sent < ATTACK_BATCH ? count - sent : ATTACK_BATCH;
 
 		for (int i = 0; i < n; i++)
-			randomize(kind, frames[i]);
+			randomize(family, kind, frames[i]);
 		n = sendmmsg(fd, msgs, n, 0);
 		ASSERT(n > 0 || errno == ENOBUFS, "sendmmsg: %s", strerror(errno));
 		if (n > 0)

@@ -34,9 +34,10 @@ enum attack_kind {
 
 const char *attack_name(enum attack_kind kind);
 
-/* Sends @count packets from descriptor @fd, a packet socket, in batches, and sleeps
- * @pause_us after each; 0: as fast as it can.
+/* Sends @count packets of a family from descriptor @fd, a packet socket, in batches,
+ * and sleeps @pause_us after each; 0: as fast as it can. UDP has no checksum, so it is
+ * for IPv4 only.
  */
-void attack_send(int fd, enum attack_kind kind, int count, int pause_us);
+void attack_send(int fd, int family, enum attack_kind kind, int count, int pause_us);
 
 #endif

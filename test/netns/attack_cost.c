@@ -48,9 +48,9 @@ static int64_t cost(int fd, enum attack_kind kind)
 {
 	int64_t start;
 
-	attack_send(fd, kind, count / 10, 0);	/* limits are reached */
+	attack_send(fd, AF_INET, kind, count / 10, 0);	/* limits are reached */
 	start = now_ns();
-	attack_send(fd, kind, count, 0);
+	attack_send(fd, AF_INET, kind, count, 0);
 	return (now_ns() - start) / count;
 }
 
