@@ -94,14 +94,15 @@ static int make_frame(int family, enum attack_kind kind, uint8_t *frame)
 	return at_homa(family) + p.len;
 }
 
-/* Another source address. Of IPv4 between 10.9 and 122.9; the header's checksum stays
- * right, for what one half of the address gains the other loses.
+/* Another source address, behind the router. Of IPv4 between 10.9 and 122.9; the
+ * header's checksum stays right, for what one half of the address gains the other loses.
  */
 static void forge_source(int family, uint8_t *frame)
 {
 	uint16_t n = dice() % 0x7000;
 
 	if (family == AF_INET6) {
+		put(frame + AT_SOURCE_V6, 0xfd10, 2);
 		put(frame + AT_SOURCE_V6 + 8, dice(), 8);
 		return;
 	}
