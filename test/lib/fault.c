@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,35 +21,68 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-void fault_prepare(void)
+static void write_setting(const char *kind, const char *name, const char *text)
 {
-	static const char *const kinds[] = {
-		"failslab", "fail_page_alloc", "fail_usercopy",
-	};
 	char path[100];
 
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", kind, name);
+	write_file(path, text);
+}
+
+static const char *const kinds[] = { "failslab", "fail_page_alloc", "fail_usercopy" };
+
+void fault_prepare(void)
+{
 	for (int i = 0; i < ARRAY_LEN(kinds); i++) {
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/verbose",
-			 kinds[i]);
-		write_file(path, "0");
-		snprintf(path, sizeof(path),
-			 "/sys/kernel/debug/%s/ignore-gfp-wait", kinds[i]);
+		write_setting(kinds[i], "verbose", "0");
 		if (i < 2)
-			write_file(path, "N");
+			write_setting(kinds[i], "ignore-gfp-wait", "N");
 	}
-	write_file("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	write_setting("fail_page_alloc", "min-order", "0");
+}
+
+/* The code of modules is behind the kernel. */
+void fault_only_modules(void)
+{
+	FILE *file = fopen("/proc/kallsyms", "r");
+	char line[300], end[40] = "";
+
+	while (file && fgets(line, sizeof(line), file) && !*end)
+		if (strstr(line, " _end\n"))
+			snprintf(end, sizeof(end), "0x%.16s", line);
+	ASSERT(*end, "the kernel has no end");
+	fclose(file);
+	for (int i = 0; i < ARRAY_LEN(kinds); i++) {
+		write_setting(kinds[i], "stacktrace-depth", "32");
+		write_setting(kinds[i], "require-start", end);
+	}
+}
+
+static int nth_file(void)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open("/proc/thread-self/fail-nth", O_RDWR);
+	return fd;
 }
 
 void fault_nth(int n)
 {
-	static int fd = -1;
 	char text[20];
 
-	if (fd < 0)
-		fd = open("/proc/thread-self/fail-nth", O_RDWR);
 	snprintf(text, sizeof(text), "%d", n);
 	/* The chance that is left over from a call may be taken here. */
-	if (pwrite(fd, text, strlen(text), 0) < 0)
-		ASSERT(pwrite(fd, text, strlen(text), 0) > 0, "fail-nth: %s",
+	if (pwrite(nth_file(), text, strlen(text), 0) < 0)
+		ASSERT(pwrite(nth_file(), text, strlen(text), 0) > 0, "fail-nth: %s",
 		       strerror(errno));
+}
+
+bool fault_is_left(void)
+{
+	char text[20] = "";
+
+	ASSERT(pread(nth_file(), text, sizeof(text) - 1, 0) > 0, "fail-nth: %s",
+	       strerror(errno));
+	return atoi(text) > 0;
 }
