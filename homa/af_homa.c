@@ -187,14 +187,14 @@ int homa_af_register(void)
 	err = proto_register(&homa_v6_prot, 1);
 	if (err)
 		goto err_prot;
-	inet_register_protosw(&homa_protosw);
 	err = inet6_register_protosw(&homa_v6_protosw);
 	if (err)
-		goto err_protosw;
+		goto err_v6_prot;
+	/* Cannot fail: nobody makes a socket while a load fails. */
+	inet_register_protosw(&homa_protosw);
 	return 0;
 
-err_protosw:
-	inet_unregister_protosw(&homa_protosw);
+err_v6_prot:
 	proto_unregister(&homa_v6_prot);
 err_prot:
 	proto_unregister(&homa_prot);
@@ -208,8 +208,8 @@ err_prot:
  */
 void homa_af_unregister(void)
 {
-	inet6_unregister_protosw(&homa_v6_protosw);
 	inet_unregister_protosw(&homa_protosw);
+	inet6_unregister_protosw(&homa_v6_protosw);
 	proto_unregister(&homa_v6_prot);
 	proto_unregister(&homa_prot);
 }
