@@ -110,6 +110,35 @@ static void gaps_are_counted(void)
 	check_message(&server, id, 1000, 1);
 }
 
+/* Whoever poll tells that there is something gets it. */
+static void incomplete_ones_are_not_readable(void)
+{
+	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
+	static const int lens[] = { 1000, 70000 };
+	struct hmsg m;
+
+	for (int i = 0; i < ARRAY_LEN(lens); i++) {
+		uint64_t id = w_new_id();
+
+		ktap_label("%d bytes", lens[i]);
+		for (int at = 1; at < lens[i]; at += 1400) {
+			int left = lens[i] - at;
+
+			send_piece(id, lens[i], at, left < 1400 ? left : 1400,
+				   EXPLICIT, i);
+			EXPECT(!readable_within(server.fd, 0), "%d bytes lack", left);
+		}
+		EXPECT(!readable_within(server.fd, 2), "the first byte lacks");
+		EXPECT_RC(hsock_recv(&server, &m, 0, MSG_DONTWAIT), -EAGAIN);
+		send_piece(id, lens[i], 0, 1, EXPLICIT, i);
+		ASSERT(readable_within(server.fd, 1000), "nothing to be read");
+		EXPECT_RC(hsock_recv(&server, &m, 0, MSG_DONTWAIT), lens[i]);
+		EXPECT(payload_ok(&server, &m, i), "wrong bytes");
+		EXPECT(!readable_within(server.fd, 0), "it was received");
+		hsock_return(&server, &m);
+	}
+}
+
 static void duplicates_are_counted(void)
 {
 	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
@@ -262,6 +291,7 @@ int main(int argc, char **argv)
 	static const struct ktap_case cases[] = {
 		KTAP_EACH(permutations_in_every_form),
 		KTAP_EACH(gaps_are_counted),
+		KTAP_EACH(incomplete_ones_are_not_readable),
 		KTAP_EACH(duplicates_are_counted),
 		KTAP_EACH(overlaps_change_nothing),
 		KTAP_EACH(random_pieces),
