@@ -63,6 +63,7 @@ static struct homa_dev *dev_alloc(struct homa_net *hn, struct net_device *ndev)
 		return NULL;
 	dev->hn = hn;
 	dev->ndev = ndev;
+	dev->ifindex = ndev->ifindex;
 	dev->mtu = READ_ONCE(ndev->mtu);
 	INIT_LIST_HEAD(&dev->dead_links);
 	homa_grant_init(&dev->grants, hn);

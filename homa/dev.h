@@ -16,6 +16,7 @@ struct net_device;
  * @hn: this host
  * @ndev: the device, to be compared with; valid under RTNL while @gone is not
  *	set
+ * @ifindex: of @ndev
  * @refs: see DOC: Objects in net.h
  * @rcu: defers freeing until lookups are over
  *
@@ -34,6 +35,7 @@ struct net_device;
 struct homa_dev {
 	struct homa_net *hn;
 	struct net_device *ndev;
+	int ifindex;
 	refcount_t refs;
 	struct rcu_head rcu;
 

@@ -96,7 +96,7 @@ void homa_drop_data(struct homa_net *hn, struct sk_buff *skb,
 		    enum homa_drop why)
 {
 	drop_count(hn, why);
-	trace_homa_drop(skb, NULL, why);
+	trace_homa_drop(hn, skb, NULL, why);
 	kfree_skb_reason(skb, drop_reason(why));
 }
 
@@ -113,7 +113,8 @@ void homa_drop(struct homa_net *hn, struct sk_buff *skb, enum homa_drop why)
 	const struct homa_common_hdr *h = (struct homa_common_hdr *)skb->data;
 
 	drop_count(hn, why);
-	trace_homa_drop(skb, skb_headlen(skb) >= sizeof(*h) ? h : NULL, why);
+	trace_homa_drop(hn, skb, skb_headlen(skb) >= sizeof(*h) ? h : NULL,
+			why);
 	if (skb_headlen(skb) >= sizeof(*h))
 		tt_event(hn, PACKET_DROPPED, 0,
 			 (u32)be64_to_cpu(h->sender_id) & ~1u, h->type, why);

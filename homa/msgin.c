@@ -24,6 +24,7 @@
 #include "rxmem.h"
 #include "sock.h"
 #include "timer.h"
+#include "trace.h"
 
 /* Memory that queued packets may occupy: enough for tiny packets in large
  * buffers, but not for a peer that sends each byte in one.
@@ -354,6 +355,7 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 	__skb_queue_tail(&in->queue, skb);
 	tt_event(rpc->hn, DATA_RCVD, homa_trace_id(rpc), homa_trace_peer(rpc),
 		 offset, length);
+	trace_homa_data_rcvd(rpc, offset, length, 0);
 	if (!in->left) {
 		tt_event(rpc->hn, MSG_COMPLETE, homa_trace_id(rpc),
 			 in->length);

@@ -420,9 +420,12 @@ void homa_msgout_pump(struct homa_rpc *rpc, bool paced,
 		paced = false;	/* whose turn is next, the pacer decides */
 	}
 	homa_pacer_remove(rpc);
-	if (out->next < out->length)
+	if (out->next < out->length) {
 		tt_event(rpc->hn, XMIT_BLOCKED, out->next, homa_trace_id(rpc),
 			 out->granted);
+		trace_homa_grant_wait(rpc, out->next, out->length - out->next,
+				      out->prio);
+	}
 	homa_timer_sent(rpc);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgout_pump);

@@ -261,6 +261,7 @@ static void tx_destruct(struct sk_buff *skb)
 {
 	struct homa_dev *dev = skb_shinfo(skb)->destructor_arg;
 
+	trace_homa_tx_done(dev, skb, skb_shinfo(skb)->tskey);
 	homa_pacer_completed(dev, skb_shinfo(skb)->tskey, tx_passed(skb));
 	homa_dev_put(dev);
 	sock_wfree(skb);	/* may free the socket, and with it the host */
@@ -443,6 +444,7 @@ int homa_output_data(struct homa_rpc *rpc, u32 start, u32 end, bool retransmit,
 	tx_queue(rpc->hsk, skb, rpc->dst, rpc->dev, &path, prio, txq);
 	tt_event(rpc->hn, DATA_SEND, skb->len, homa_trace_peer(rpc),
 		 homa_trace_id(rpc), start);
+	trace_homa_data_sent(rpc, start, n, prio);
 	return n;
 }
 

@@ -29,6 +29,7 @@
 #include "dev.h"
 #include "output.h"
 #include "rpc.h"
+#include "trace.h"
 
 /* Highest limit where the speed of the device is unknown: what a device of 100
  * Gb/s needs that reports completions every 10 us, twice.
@@ -264,6 +265,7 @@ static void pacer_add(struct homa_rpc *rpc)
 	homa_metric_inc(rpc->hn, throttle_list_adds);
 	tt_event(rpc->hn, PACER_DEFER, homa_trace_id(rpc), rpc->out.next,
 		 pacer_outstanding(pacer), READ_ONCE(pacer->inflight.limit));
+	trace_homa_pacer_wait(rpc, pacer_outstanding(pacer));
 }
 
 /**
@@ -288,6 +290,7 @@ void homa_pacer_remove(struct homa_rpc *rpc)
 		homa_metric_add(rpc->hn, nic_backlog_cycles,
 				homa_now() - pacer->backlog_ns);
 	pacer_unlock(rpc->dev);
+	trace_homa_pacer_done(rpc, pacer_outstanding(pacer));
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_pacer_remove);
 

@@ -13,6 +13,7 @@
 #include "sendmsg.h"
 #include "sock.h"
 #include "timer.h"
+#include "trace.h"
 #include "waiter.h"
 
 /**
@@ -340,5 +341,6 @@ int homa_recvmsg(struct socket *sock, struct msghdr *msg, size_t length,
 	homa_metric_add(hn, recv_cycles, homa_now() - start);
 	tt_event(hn, RECVMSG_DONE, min(result, 0), (u32)args->id & ~1u,
 		 max(result, 0));
+	trace_homa_recvmsg(hsk, args->id, result);
 	return result;
 }

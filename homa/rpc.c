@@ -565,6 +565,7 @@ void homa_rpc_ready(struct homa_rpc *rpc)
 	struct sock *sk = homa_sock_sk(hsk);
 
 	lockdep_assert_held(&rpc->lock);
+	trace_homa_rpc_ready(rpc, rpc->in.length);
 	if (rpc->private) {
 		rpc_announce(rpc);
 		return;

@@ -12,6 +12,7 @@
 #include "sendmsg.h"
 #include "snapshot.h"
 #include "sock.h"
+#include "trace.h"
 
 /* Reads the arguments that msg_control points to. */
 static int send_get_args(struct homa_sock *hsk, struct msghdr *msg,
@@ -195,6 +196,7 @@ static int send_request(struct homa_sock *hsk, struct msghdr *msg,
 	rpc->cookie = args->completion_cookie;
 	rpc->private = args->flags & HOMA_SENDMSG_PRIVATE;
 	homa_msgout_init(&out);
+	trace_homa_sendmsg(rpc, msg_data_left(msg));
 	homa_snapshots_start(rpc->hn);
 	tt_event(rpc->hn, SENDMSG_REQUEST, homa_trace_peer(rpc), ntohs(port),
 		 homa_trace_id(rpc), msg_data_left(msg));
@@ -291,6 +293,7 @@ static int send_response(struct homa_sock *hsk, struct msghdr *msg,
 		return 0;	/* the client is gone; nobody to tell */
 	tt_event(rpc->hn, SENDMSG_RESPONSE, homa_trace_id(rpc), hsk->port,
 		 task_pid_nr(current), msg_data_left(msg));
+	trace_homa_sendmsg(rpc, msg_data_left(msg));
 	homa_msgout_init(&out);
 	state = response_check(rpc, &max_data);
 	if (state == HOMA_IN_SERVICE) {

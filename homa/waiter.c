@@ -16,6 +16,7 @@
 #include <linux/sched/signal.h>
 
 #include "sock.h"
+#include "trace.h"
 #include "waiter.h"
 
 static struct homa_rpc *ready_pop(struct homa_sock *hsk)
@@ -93,6 +94,7 @@ static void wait_count(struct homa_sock *hsk, struct homa_rpc *rpc, u64 slept,
 	homa_metric_add(hn, blocked_cycles, slept);
 	tt_event(hn, WAIT_FOUND, homa_trace_id(rpc), task_pid_nr(current),
 		 hsk->port, !!slept);
+	trace_homa_wait_found(rpc, rpc->in.length);
 }
 
 static long wait_sleep(long left, u64 *slept)
