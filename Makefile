@@ -25,7 +25,7 @@ KMAKE = $(MAKE) --no-print-directory -C '$(KDIR)' $(if $(ARCH),ARCH=$(ARCH)) \
 
 .DEFAULT_GOAL := module
 .PHONY: module module-path modules-locked lab-modules lab-modules-locked link-sources \
-	clean-checked tools demo bench check check-quick check-full deps install install-libhoma clean help
+	clean-checked tools perf demo bench check check-quick check-full deps install install-libhoma clean help
 
 module: ## build homa.ko; KDIR=dir and ARCH=um pick a kernel other than the running one
 	@test -e '$(utsrelease)' || { \
@@ -67,6 +67,10 @@ clean-checked: # forget a build, so that the next one repeats all its warnings
 
 tools: ## build the user programs into out/bin
 	+@$(MAKE) --no-print-directory -C util OUT='$(CURDIR)/out/bin'
+
+perf: ## build the live tools (BPF) for KDIR's kernel; BTF=FILE has its types, if need be
+	+@$(MAKE) --no-print-directory -C perf KDIR='$(KDIR)' OUT='$(CURDIR)/out/bin' \
+		$(if $(BTF),BTF='$(abspath $(BTF))')
 
 demo: deps tools ## compare Homa with TCP on 8 simulated hosts; SEED=k picks the run
 	@$(PYTHON) cloudlab/bin/demo --seed $(SEED)

@@ -112,6 +112,27 @@ TT_EVENT(TRACE_VERSION, "trace version, events %u lost %u cpus %u")
 TT_EVENT(TRACE_CLOCK, "trace begins at wall clock, seconds %u nanoseconds %u")
 TT_EVENT(TRACE_HOST, "trace is of host 0x%x")
 
+/* The rest of the kernel, from its tracepoints; offset is 0 if unknown. TCP
+ * connections are the low halves of address and port; acks have the acknowledged
+ * number for seq. The last six are of the CPU, and may have nothing to do with this host.
+ */
+TT_EVENT(QDISC_DATA, "qdisc gets DATA, id %u offset %u queue %u")
+TT_EVENT(NIC_DATA, "NIC gets DATA, id %u offset %u length %u queue %u")
+TT_EVENT(NIC_GRANT, "NIC gets GRANT, id %u offset %u queue %u")
+TT_EVENT(TXQ_STOPPED, "NIC queue is stopped, queue %u waiting %u")
+TT_EVENT(KERNEL_DROP, "kernel drops packet, peer 0x%x id %u type 0x%x reason %u")
+TT_EVENT(TCP_QUEUE, "qdisc gets TCP, from 0x%x to 0x%x bytes %u seq %u")
+TT_EVENT(TCP_NIC, "NIC gets TCP, from 0x%x to 0x%x bytes %u seq %u")
+TT_EVENT(TCP_GRO, "GRO TCP, from 0x%x to 0x%x bytes %u seq %u")
+TT_EVENT(TCP_SOFTIRQ, "softirq gets TCP, from 0x%x to 0x%x bytes %u seq %u")
+TT_EVENT(TCP_READ, "application has read TCP, from 0x%x to 0x%x seq %u")
+TT_EVENT(NAPI_POLL, "device polled, device %u work %d budget %d")
+TT_EVENT(SOFTIRQ_ENTRY, "softirq begins, vector %u")
+TT_EVENT(SOFTIRQ_EXIT, "softirq ends, vector %u")
+TT_EVENT(LOCK_WAIT, "waiting for lock 0x%x flags %u")
+TT_EVENT(LOCK_GOT, "got lock 0x%x result %d")
+TT_EVENT(TASK_SWITCH, "task switch, old %d new %d")
+
 /* Freezing; the first two are made by the timetrace itself */
 TT_EVENT(FREEZING, "Freezing timetrace")
 TT_EVENT(RECORDING, "timetrace records again")

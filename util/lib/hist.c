@@ -3,19 +3,6 @@
 
 #include "hist.h"
 
-int hist_index(uint64_t value)
-{
-	int log, shift;
-
-	if (value < 2 * HIST_HALF)
-		return value;
-	log = 63 - __builtin_clzll(value);
-	if (log >= HIST_MAX_LOG)
-		return HIST_BUCKETS - 1;
-	shift = log - (HIST_BITS - 1);
-	return (shift << (HIST_BITS - 1)) + (value >> shift);
-}
-
 uint64_t hist_lower(int index)
 {
 	int shift;

@@ -9,7 +9,9 @@
 #ifndef UTIL_HIST_H
 #define UTIL_HIST_H
 
+#ifndef __bpf__				/* BPF programs have these types from vmlinux.h */
 #include <stdint.h>
+#endif
 
 #define HIST_BITS 8			/* 128 buckets an octave: under 0.8% */
 #define HIST_HALF (1 << (HIST_BITS - 1))
@@ -24,8 +26,35 @@ struct hist {
 	uint32_t count[HIST_BUCKETS];
 };
 
-/* Bucket of @value, and the smallest value of bucket @index. */
-int hist_index(uint64_t value);
+/* The place of the highest bit that is set. No compiler's builtin: BPF has none. */
+static inline int hist_log2(uint64_t value)
+{
+	int log = 0, bits;
+
+	for (bits = 32; bits; bits /= 2) {
+		if (value >> bits) {
+			value >>= bits;
+			log += bits;
+		}
+	}
+	return log;
+}
+
+/* Bucket of @value. */
+static inline int hist_index(uint64_t value)
+{
+	int log, shift;
+
+	if (value < 2 * HIST_HALF)
+		return value;
+	log = hist_log2(value);
+	if (log >= HIST_MAX_LOG)
+		return HIST_BUCKETS - 1;
+	shift = log - (HIST_BITS - 1);
+	return (shift << (HIST_BITS - 1)) + (value >> shift);
+}
+
+/* The smallest value of bucket @index. */
 uint64_t hist_lower(int index);
 
 void hist_clear(struct hist *h);
