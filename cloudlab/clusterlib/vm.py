@@ -159,9 +159,10 @@ def nics(count: int, model: str) -> list[str]:
 def command(stock: Stock, path: Path, options: dict) -> list[str]:
     """Return the words that run QEMU for the guest prepared in PATH."""
     cpu = COUNTING if options["icount"] else accelerator(stock)
+    monitor = f"unix:{options['monitor']},server,nowait" if options["monitor"] else "none"
     words = ["qemu-system-x86_64", *cpu, "-smp", str(options["cpus"]), "-m", options["memory"],
-             "-display", "none", "-monitor", "none", "-no-reboot", "-kernel", str(stock.image),
-             "-initrd", str(path / "initrd"), "-append", APPEND,
+             "-display", "none", "-monitor", monitor, "-no-reboot", "-kernel",
+             str(stock.image), "-initrd", str(path / "initrd"), "-append", APPEND,
              "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,"
              "multidevs=remap",
              "-virtfs", f"local,path={path},mount_tag=lab,security_model=none"]

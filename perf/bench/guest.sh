@@ -3,6 +3,7 @@
 # What perf/bench/bench runs in the virtual machine: two hosts on each link, and
 # a client for each row. A row is an argument: "LINK PROTOCOL SIZE OUTSTANDING COUNT".
 # Prints "cost LINK {...}" for each, then "count LINK WHAT NUMBER" of what spoils costs.
+# With SYMBOLS in the environment, where the kernel's functions are goes to that file first.
 set -eu
 
 port=4000
@@ -82,6 +83,8 @@ for row; do
 		servers=
 		make "$link"
 	fi
+	[ -z "${SYMBOLS:-}" ] || cp /proc/kallsyms "$SYMBOLS"
+	echo "row $row"
 	cost=$(ip netns exec c rpc_cost client "$protocol" 10.7.0.2 --port $port --size "$size" \
 		--outstanding "$outstanding" --count "$count")
 	echo "cost $link $cost"

@@ -15,6 +15,7 @@ BENCH = Path(__file__).resolve().parents[2] / "perf" / "bench"
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(BENCH))
 import costs  # noqa: E402
+import stream  # noqa: E402
 from clusterlib.errors import ClusterError  # noqa: E402
 
 
@@ -118,3 +119,50 @@ def test_wrong_words_are_refused(words: list[str]) -> None:
                           text=True, check=False)
     assert done.returncode == 2 and "bench: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+SYMBOLS = """ffffffff81000000 T schedule
+ffffffff81000100 t ktime_get
+ffffffff81000100 T ktime_get_alias
+ffffffff81000200 D data
+ffffffffa0000000 t homa_sendmsg	[homa]
+ffffffffa0000040 t homa_recvmsg	[homa]
+"""
+
+
+def logged(*places: int) -> list[str]:
+    """QEMU's log of instructions at these addresses."""
+    return [f"Trace 0: 0x7f00 [00000000/{place:016x}/00c0/ff0200] f\n" for place in places]
+
+
+def test_instructions_belong_to_functions() -> None:
+    symbols = stream.Symbols(SYMBOLS.splitlines())
+    send, clock = 0xffffffffa0000000, 0xffffffff81000100
+    rpc = [send, clock, clock + 4, send + 8, 0x401000, send, send + 4, 0xffffffffa0000044]
+    found = stream.profile(symbols, ["----\n", *logged(clock, *rpc, *rpc, send, clock)])
+    assert (found.rpcs, found.instructions) == (2, 8)
+    told = {one.name: (one.instructions, one.calls, one.callers) for one in found.functions}
+    assert told == {"homa_sendmsg [homa]": (4, 2, [("[programs]", 1), ("ktime_get", .5),
+                                                   ("homa_recvmsg [homa]", .5)]),
+                    "ktime_get": (2, 1, [("homa_sendmsg [homa]", 1)]),
+                    stream.USER: (1, 0, []), "homa_recvmsg [homa]": (1, 0, [])}
+    text = stream.table(found, 2).splitlines()
+    assert text[0] == "8 instructions an RPC, from 2 RPCs"
+    assert text[3].split()[:3] == ["4", "50.0%", "2.0"] and text[-1].endswith("2 others")
+    assert json.loads(stream.dump(found, {"row": "x"}))["functions"][1]["calls"] == 1
+
+
+def test_streams_without_rpcs_and_symbols() -> None:
+    symbols = stream.Symbols(SYMBOLS.splitlines())
+    with pytest.raises(ClusterError, match="too few instructions"):
+        stream.profile(symbols, logged(0xffffffffa0000000, 0x401000, 0xffffffffa0000000))
+    with pytest.raises(ClusterError, match="where its functions are"):
+        stream.Symbols(["0000000000000000 T schedule"])
+
+
+@pytest.mark.parametrize("words, says", [
+    (["veth homa 3 1"], "there is no row"), (["veth homa 100 1", "--json", __file__], "exists")])
+def test_functions_refuses(words: list[str], says: str) -> None:
+    done = subprocess.run([str(BENCH / "functions"), *words], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
