@@ -70,12 +70,18 @@ static u64 loss_look(struct homa_rpc *rpc, u64 now, struct sk_buff_head *txq)
 	return next;
 }
 
-/* Lets the timer fire, if it does not run. */
+static enum hrtimer_restart loss_fired(struct hrtimer *t);
+
+/* Lets the timer fire, if it does not run. Most RPCs never need it. */
 static void loss_arm(struct homa_rpc *rpc, u64 delay)
 {
 	lockdep_assert_held(&rpc->lock);
 	if (hrtimer_is_queued(&rpc->loss_timer))
 		return;
+	if (!rpc->loss_timer_set)
+		hrtimer_setup(&rpc->loss_timer, loss_fired, CLOCK_MONOTONIC,
+			      HRTIMER_MODE_REL_SOFT);
+	rpc->loss_timer_set = true;
 	homa_rpc_get(rpc);
 	hrtimer_start(&rpc->loss_timer, ns_to_ktime(delay),
 		      HRTIMER_MODE_REL_SOFT);
@@ -139,16 +145,4 @@ void homa_loss_cancel(struct homa_rpc *rpc)
 	if (hrtimer_is_queued(&rpc->loss_timer) &&
 	    hrtimer_try_to_cancel(&rpc->loss_timer) == 1)
 		refcount_dec(&rpc->refs);	/* never the last one */
-}
-
-/**
- * homa_loss_init() - prepare an RPC's search for losses
- * @rpc: new RPC
- *
- * Context: any.
- */
-void homa_loss_init(struct homa_rpc *rpc)
-{
-	hrtimer_setup(&rpc->loss_timer, loss_fired, CLOCK_MONOTONIC,
-		      HRTIMER_MODE_REL_SOFT);
 }

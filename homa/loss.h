@@ -7,7 +7,6 @@
 
 struct homa_rpc;
 
-void homa_loss_init(struct homa_rpc *rpc);
 void homa_loss_arrived(struct homa_rpc *rpc, u8 level);
 void homa_loss_cancel(struct homa_rpc *rpc);
 

@@ -37,7 +37,7 @@
  */
 void homa_msgout_init(struct homa_msgout *out)
 {
-	memset(out, 0, sizeof(*out));
+	memset(out, 0, offsetof(struct homa_msgout, few));
 	out->length = -1;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgout_init);
@@ -82,8 +82,10 @@ int homa_msgout_fill(struct homa_msgout *out, struct homa_sock *hsk,
 	out->charged = length + max_pieces * sizeof(*out->pieces) +
 		       sizeof(struct homa_rpc);
 	atomic_long_add(out->charged, &hsk->tx_mem);
-	out->pieces = kvmalloc_array(max_pieces, sizeof(*out->pieces),
-				     GFP_KERNEL_ACCOUNT);
+	out->pieces = out->few;
+	if (max_pieces > HOMA_FEW_PIECES)
+		out->pieces = kvmalloc_array(max_pieces, sizeof(*out->pieces),
+					     GFP_KERNEL_ACCOUNT);
 	if (!out->pieces)
 		return -ENOMEM;
 	out->length = length;
@@ -119,7 +121,8 @@ void homa_msgout_free(struct homa_msgout *out, struct homa_sock *hsk)
 	for (i = 0; i < out->num_pieces; i++)
 		put_page(out->pieces[i].bv_page);
 	out->num_pieces = 0;
-	kvfree(out->pieces);
+	if (out->pieces != out->few)
+		kvfree(out->pieces);
 	out->pieces = NULL;
 	homa_sock_uncharge(hsk, out->charged);
 	out->charged = 0;
@@ -231,7 +234,9 @@ void homa_msgout_start(struct homa_rpc *rpc, struct homa_msgout *filled,
 	struct homa_msgout *out = &rpc->out;
 
 	lockdep_assert_held(&rpc->lock);
-	*out = *filled;
+	memcpy(out, filled, offsetof(struct homa_msgout, resends));
+	if (filled->pieces == filled->few)
+		out->pieces = out->few;
 	homa_msgout_init(filled);
 	out->unsched = msgout_unsched(rpc);
 	out->granted = out->unsched;

@@ -25,6 +25,9 @@ struct homa_range {
  */
 #define HOMA_MAX_RESENDS 16
 
+/* Pieces that need no memory of their own: what a message of a page may have. */
+#define HOMA_FEW_PIECES 2
+
 /**
  * enum homa_ask - a request of more than HOMA_MAX_MESSAGE_LENGTH bytes and its server
  * @HOMA_ASK_NONE: the server takes it, or the message is shorter
@@ -51,7 +54,6 @@ enum homa_ask {
  * @unsched_prio: priority of unscheduled packets, once there are any
  * @resend_prio: priority of what is sent again
  * @num_resends: valid entries in @resends
- * @resends: ranges to be sent again, all below @next
  * @done_at: time when the whole message had been passed to IP, ns; 0: not yet
  * @charged: bytes of memory charged to homa_sock.tx_mem
  * @num_pieces: entries in @pieces
@@ -59,6 +61,9 @@ enum homa_ask {
  * @piece_start: offset of that piece in the message
  * @ask: enum homa_ask; nothing is sent until it is HOMA_ASK_NONE
  * @pieces: where the data is, in order; a page reference each
+ * @few: @pieces of a short message
+ * @resends: ranges to be sent again, all below @next; last, since it is used so
+ *	seldom that it is neither cleared nor copied
  *
  * The data stays until the RPC is freed. Packets share its pages.
  */
@@ -72,7 +77,6 @@ struct homa_msgout {
 	u8 unsched_prio;
 	u8 resend_prio;
 	u8 num_resends;
-	struct homa_range resends[HOMA_MAX_RESENDS];
 	u64 done_at;
 	u32 charged;
 	u16 num_pieces;
@@ -80,6 +84,8 @@ struct homa_msgout {
 	u32 piece_start;
 	u8 ask;
 	struct bio_vec *pieces;
+	struct bio_vec few[HOMA_FEW_PIECES];
+	struct homa_range resends[HOMA_MAX_RESENDS];
 };
 
 void homa_msgout_init(struct homa_msgout *out);

@@ -15,13 +15,33 @@
 #include <linux/jiffies.h>
 #include <linux/math64.h>
 #include <linux/slab.h>
+#include <net/ipv6.h>
 
+#include "hash.h"
 #include "peer.h"
+
+static u32 peer_hash(const void *data, u32 length, u32 seed)
+{
+	const struct homa_peer_key *key = data;
+
+	return homa_hash(&key->addr, key->scope, 0, seed);
+}
+
+static int peer_differs(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct homa_peer_key *key = arg->key;
+	const struct homa_peer *peer = obj;
+
+	return peer->key.scope != key->scope ||
+	       !ipv6_addr_equal(&peer->key.addr, &key->addr);
+}
 
 static const struct rhashtable_params peer_params = {
 	.key_len = sizeof(struct homa_peer_key),
 	.key_offset = offsetof(struct homa_peer, key),
 	.head_offset = offsetof(struct homa_peer, hash),
+	.hashfn = peer_hash,
+	.obj_cmpfn = peer_differs,
 	.automatic_shrinking = true,
 };
 

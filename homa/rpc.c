@@ -13,6 +13,7 @@
 
 #include "dev.h"
 #include "grant.h"
+#include "hash.h"
 #include "pacer.h"
 #include "rpc.h"
 #include "rxmem.h"
@@ -22,10 +23,29 @@
 #include "tomb.h"
 #include "trace.h"
 
+static u32 rpc_hash(const void *data, u32 length, u32 seed)
+{
+	const struct homa_rpc_key *key = data;
+
+	return homa_hash(&key->addr, lower_32_bits(key->id),
+			 upper_32_bits(key->id), seed);
+}
+
+static int rpc_differs(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct homa_rpc_key *key = arg->key;
+	const struct homa_rpc *rpc = obj;
+
+	return rpc->key.id != key->id ||
+	       !ipv6_addr_equal(&rpc->key.addr, &key->addr);
+}
+
 static const struct rhashtable_params rpc_params = {
 	.key_len = sizeof(struct homa_rpc_key),
 	.key_offset = offsetof(struct homa_rpc, key),
 	.head_offset = offsetof(struct homa_rpc, hash),
+	.hashfn = rpc_hash,
+	.obj_cmpfn = rpc_differs,
 	.automatic_shrinking = true,
 };
 
@@ -121,24 +141,6 @@ struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_alloc);
 
-/* Most RPCs that differ in nothing but ports: clients behind one address. */
-#define RPC_MAX_NAMESAKES 64
-
-/* True if so many RPCs have the same address and id that looking them up would
- * take long. Under RCU.
- */
-static bool rpc_too_many_namesakes(const struct homa_rpc *rpc)
-{
-	struct rhlist_head *list, *pos;
-	struct homa_rpc *other;
-	int n = 0;
-
-	list = rhltable_lookup(&rpc->hn->rpcs, &rpc->key, rpc_params);
-	rhl_for_each_entry_rcu(other, pos, list, hash)
-		n++;
-	return n >= RPC_MAX_NAMESAKES;
-}
-
 /* Takes a reference for @who, unless the RPC is being freed. */
 static bool rpc_get_live(struct homa_rpc *rpc, unsigned long who)
 {
@@ -185,6 +187,30 @@ static struct homa_rpc *rpc_lookup(struct homa_sock *hsk,
 		}
 	}
 	return found;
+}
+
+/* Most RPCs that differ in nothing but ports: clients behind one address. */
+#define RPC_MAX_NAMESAKES 64
+
+/* May there be this server RPC, for all that there are? -EEXIST: it is there;
+ * -ENOBUFS: so many have its address and id that looking them up would take
+ * long. Under RCU.
+ */
+static int rpc_check_new(const struct homa_rpc *rpc)
+{
+	struct homa_peer_key peer = { rpc->daddr, rpc->oif };
+	struct rhlist_head *list, *pos;
+	struct homa_rpc *other;
+	int n = 0;
+
+	list = rhltable_lookup(&rpc->hn->rpcs, &rpc->key, rpc_params);
+	rhl_for_each_entry_rcu(other, pos, list, hash) {
+		if (other->hsk == rpc->hsk && other->dport == rpc->dport &&
+		    rpc_is_with(other, &peer, false))
+			return -EEXIST;
+		n++;
+	}
+	return n < RPC_MAX_NAMESAKES ? 0 : -ENOBUFS;
 }
 
 /* Counts a server RPC for its peer and its host, if these may have another. */
@@ -238,7 +264,6 @@ static int rpc_insert(struct homa_rpc *rpc)
  */
 int homa_rpc_publish(struct homa_rpc *rpc)
 {
-	struct homa_peer_key peer = { rpc->daddr, rpc->oif };
 	struct homa_sock *hsk = rpc->hsk;
 	bool client = homa_is_client(rpc);
 	int err = 0;
@@ -247,15 +272,12 @@ int homa_rpc_publish(struct homa_rpc *rpc)
 	rcu_read_lock();
 	if (hsk->shutdown)
 		err = -ESHUTDOWN;
-	else if (!client && rpc_lookup(hsk, &peer, rpc->dport, rpc->key.id,
-				       false, NULL))
-		err = -EEXIST;
-	else if (!client && hsk->num_server_rpcs >=
-			    READ_ONCE(rpc->hn->sysctl.max_server_rpcs))
+	else if (!client)
+		err = rpc_check_new(rpc);
+	if (!err && !client && hsk->num_server_rpcs >=
+			       READ_ONCE(rpc->hn->sysctl.max_server_rpcs))
 		err = -ENOBUFS;
-	else if (!client && rpc_too_many_namesakes(rpc))
-		err = -ENOBUFS;
-	else if (!client)	/* after the lookup, see homa_rpc_end() */
+	if (!err && !client)	/* after the lookup, see homa_rpc_end() */
 		err = homa_tomb_enter(rpc);
 	rcu_read_unlock();
 	if (!err)

@@ -84,7 +84,8 @@ struct homa_rpc_key {
  * @out: outgoing message
  * @in: incoming message
  * @timer: acts if nothing happens, see timer.c
- * @loss_timer: finds losses in @in, see loss.c
+ * @loss_timer: finds losses in @in, see loss.c; nothing before the first gap
+ * @loss_timer_set: @loss_timer can be used
  * @last_heard: time when the peer last showed that it lives, ns
  * @next_action: time of the next RESEND or NEED_ACK, ns
  * @tries: NEED_ACKs sent since the client was last heard
@@ -143,6 +144,7 @@ struct homa_rpc {
 	struct homa_msgin in;
 	struct timer_list timer;
 	struct hrtimer loss_timer;
+	bool loss_timer_set;
 	u64 last_heard;
 	u64 next_action;
 	int tries;

@@ -114,7 +114,7 @@ static void timer_arm(struct homa_rpc *rpc, u64 now)
 void homa_timer_cancel(struct homa_rpc *rpc)
 {
 	lockdep_assert_held(&rpc->lock);
-	if (timer_delete(&rpc->timer))
+	if (timer_pending(&rpc->timer) && timer_delete(&rpc->timer))
 		refcount_dec(&rpc->refs);	/* never the last one */
 	homa_loss_cancel(rpc);
 }
@@ -419,5 +419,4 @@ done:
 void homa_timer_init(struct homa_rpc *rpc)
 {
 	timer_setup(&rpc->timer, timer_fired, 0);
-	homa_loss_init(rpc);
 }

@@ -22,8 +22,11 @@
  */
 #include <kunit/visibility.h>
 #include <linux/bitmap.h>
+#include <linux/hash.h>
 #include <linux/slab.h>
+#include <net/ipv6.h>
 
+#include "hash.h"
 #include "tomb.h"
 
 /* Neighbouring ids that share a tombstone. A host's clients number their RPCs
@@ -71,10 +74,32 @@ struct homa_tombstone {
 	DECLARE_BITMAP(executed, TOMB_IDS);
 };
 
+static u32 tomb_hash(const void *data, u32 length, u32 seed)
+{
+	const struct homa_tomb_key *key = data;
+
+	/* The port is the client's choice, too: it may not undo what ids do. */
+	return homa_hash(&key->addr, lower_32_bits(key->ids) ^ key->scope,
+			 upper_32_bits(key->ids),
+			 seed + key->port * GOLDEN_RATIO_32);
+}
+
+static int tomb_differs(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct homa_tomb_key *key = arg->key;
+	const struct homa_tombstone *t = obj;
+
+	return t->key.ids != key->ids || t->key.port != key->port ||
+	       t->key.scope != key->scope ||
+	       !ipv6_addr_equal(&t->key.addr, &key->addr);
+}
+
 static const struct rhashtable_params tomb_params = {
 	.key_len = sizeof(struct homa_tomb_key),
 	.key_offset = offsetof(struct homa_tombstone, key),
 	.head_offset = offsetof(struct homa_tombstone, hash),
+	.hashfn = tomb_hash,
+	.obj_cmpfn = tomb_differs,
 	.automatic_shrinking = true,
 };
 

@@ -63,10 +63,11 @@ static u64 wait_poll(struct homa_sock *hsk, const struct homa_rpc *rpc,
 {
 	struct homa_net *hn = homa_sock_net(hsk);
 	u64 limit = (u64)READ_ONCE(hn->sysctl.poll_usecs) * NSEC_PER_USEC;
-	u64 start = homa_now(), polled = 0;
+	u64 start, polled = 0;
 
 	if (num_online_cpus() == 1)
 		return 0;
+	start = homa_now();
 	if (*left != MAX_SCHEDULE_TIMEOUT)
 		limit = min_t(u64, limit, jiffies64_to_nsecs(*left));
 	while (polled < limit && !wait_is_over(hsk, rpc) && !need_resched() &&
