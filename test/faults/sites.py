@@ -23,7 +23,7 @@ FAILING = re.compile(r"""^(?:
     | __alloc_skb | __?napi_alloc_skb | sock_alloc_send_\w+ | sock_wmalloc | alloc_skb\w*
     | skb_clone | skb_copy | __?pskb_copy\w* | pskb_expand_head | __pskb_pull_tail
     | skb_page_frag_refill | sk_page_frag_refill | page_frag_alloc\w*
-    | rhashtable_init | rhashtable_insert_slow | rhashtable_walk_enter
+    | rhashtable_init | rhashtable_insert_slow
     | proc_create_\w+ | proc_net_mkdir | proc_mkdir\w* | register_net_sysctl\w*
     | kmem_cache_create\w* | seq_open\w* | single_open\w* | __seq_open_private
     | ip_route_output_flow | ip6_dst_lookup_flow | sock_queue_err_skb
