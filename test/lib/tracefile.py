@@ -44,4 +44,5 @@ def main() -> None:
     print(len(lines) - HEADING - addrs)
 
 
-main()
+if __name__ == "__main__":
+    main()

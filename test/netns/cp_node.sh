@@ -90,6 +90,14 @@ printf 'client --servers 10.0.0.2 --limit 10\nwait\nstop clients\nnonsense\nexit
 (($(grep -o '% ' "$dir/commands" | wc -l) == 5)) || fail "prompts: $(cat "$dir/commands")"
 grep -q '10 started, 10 done, 0 failed' "$dir/commands" || fail "commands: $(cat "$dir/commands")"
 
+# What its threads recorded, beside the kernel: each request in four records.
+printf '%s\n' 'tt on' 'server --first-port 4800' \
+	'client --servers 10.0.0.1 --first-port 4800 --limit 10' wait 'stop clients' \
+	"tt print $dir/app.ttb" 'tt freezeboth' exit |
+	ip netns exec h1 "$node" >"$dir/tt.log" 2>&1 || fail "tt: exit code $?"
+python3 test/lib/apptrace.py "$dir/app.ttb" 10 || fail "tt: $(cat "$dir/tt.log")"
+ip netns exec h1 grep -q 'Freezing timetrace' /proc/net/timetrace || fail "tt: not frozen"
+
 for pid in "${servers[@]}"; do
 	rc=0
 	kill "$pid"

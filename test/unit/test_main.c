@@ -50,7 +50,7 @@ static int count(const char *what)
 static void help__explains_each_command(void)
 {
 	static const char *const names[] = { "client", "server", "stop", "wait", "stats",
-					     "dump_times", "info", "log", "exit" };
+					     "dump_times", "info", "log", "tt", "exit" };
 	size_t i;
 
 	EXPECT_EQ(shell("@ --help"), 0);

@@ -13,6 +13,7 @@ import numpy as np
 
 from ttlib import queues
 from ttlib.model import Tables
+from ttlib.trace import THREADS
 
 Event = dict[str, Any]
 SLICE_US = 0.2      # a packet's slice: arrows need one at each end
@@ -27,9 +28,11 @@ def names(t: Tables, pids: dict[str, int]) -> Iterator[Event]:
     """Names of processes and threads."""
     for host, pid in pids.items():
         yield {"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": host}}
-        for cpu in np.unique(t.recording.traces[host].cpu).tolist():
+        trace = t.recording.traces[host]
+        for cpu in np.unique(trace.cpu).tolist():
             yield {"ph": "M", "name": "thread_name", "pid": pid, "tid": cpu,
-                   "args": {"name": f"core {cpu}"}}
+                   "args": {"name": f"core {cpu}" if cpu < THREADS else
+                            "thread " + trace.threads[cpu - THREADS]}}
 
 
 def rpcs(t: Tables, pids: dict[str, int]) -> Iterator[Event]:

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 STYLE = Path(__file__).resolve().parents[2] / "perf" / "plot" / "style.mplstyle"
 MANY = 3            # more lines than this need a legend beside the axes
+FEW = 50            # points of a scatter that are drawn larger
 WIDE = 20           # a range of so many times its beginning is shown on a logarithmic axis
 
 
-def _legend(ax: Axes, count: int) -> None:
-    if count > MANY:
+def _legend(ax: Axes, count: int, beside: bool = False) -> None:
+    if count > MANY or (beside and count > 1):
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
     elif count > 1:
         ax.legend()
@@ -77,7 +78,9 @@ def bars(values: pd.Series | pd.DataFrame, ylabel: str, xlabel: str = "") -> Plo
         ax.set_xticks(range(len(table)), names, rotation=45 if len(names) > 6 else 0,
                       ha="right" if len(names) > 6 else "center")
         ax.set(xlabel=xlabel, ylabel=ylabel)
-        _legend(ax, table.shape[1])
+        if not base.any():
+            ax.set_ylim(0, 1)
+        _legend(ax, table.shape[1], beside=True)
     return draw
 
 
@@ -85,7 +88,8 @@ def scatter(groups: dict[str, tuple], xlabel: str, ylabel: str, logx: bool = Fal
     """Points for each name: (x, y)."""
     def draw(ax: Axes) -> None:
         for name, (x, y) in groups.items():
-            ax.plot(np.asarray(x), np.asarray(y), ".", markersize=3, label=str(name))
+            size = 3 if len(x) > FEW else 7
+            ax.plot(np.asarray(x), np.asarray(y), ".", markersize=size, label=str(name))
         ax.set(xlabel=xlabel, ylabel=ylabel)
         if logx:
             ax.set_xscale("log")

@@ -2,6 +2,7 @@
 """What happened to one RPC: when, for how long, and what it waited for."""
 from __future__ import annotations
 
+import re
 from typing import Iterator
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from ttlib import queues
 from ttlib.model import Tables
-from ttlib.trace import TraceError
+from ttlib.trace import THREADS, TraceError
 
 STEPS = [("c_send", "client", "sendmsg begins"), ("c_copied", "client", "request copied in"),
          ("c_xmit", "client", "first packet of the request sent"),
@@ -142,6 +143,19 @@ def waits(t: Tables, rpc: pd.Series) -> list[tuple[float, float, str]]:
     return sorted(found)
 
 
+def program_records(t: Tables, rpc: pd.Series) -> Iterator[tuple[float, str, str]]:
+    """What programs recorded of an RPC, with the thread: (ns, host, text)."""
+    for host in (rpc.client, rpc.server):
+        trace = t.recording.traces.get(host)
+        if trace is None or not trace.threads:
+            continue
+        own = trace.chosen(trace.cpu >= THREADS)
+        ids = re.compile(rf"\bid {rpc.id}\b").search
+        for ns, label, text in zip(own.ns, own.labels(), own.texts()):
+            if ids(text):
+                yield ns + own.start_ns() - t.recording.base, host, f"{label}: {text}"
+
+
 def timeline(t: Tables, rpc: pd.Series) -> pd.DataFrame:
     """The stages of an RPC and what is notable between: us, step_us, host, what."""
     rows = [(rpc[stage], rpc[side], text) for stage, side, text in STEPS]
@@ -150,6 +164,7 @@ def timeline(t: Tables, rpc: pd.Series) -> pd.DataFrame:
         if "id" in records:
             mine = records[records.id == rpc.id]
             rows += [(row.ns, row.host, text) for row in mine.head(10).itertuples()]
+    rows += list(program_records(t, rpc))
     table = pd.DataFrame(rows, columns=["ns", "host", "what"]).dropna(subset=["ns"])
     table = table.sort_values("ns", kind="stable", ignore_index=True)
     start = rpc.c_send if not np.isnan(rpc.c_send) else table.ns.min()

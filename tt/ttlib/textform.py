@@ -21,15 +21,16 @@ from typing import Iterable, Iterator
 import numpy as np
 
 from ttlib import events
-from ttlib.trace import KHZ, Trace, TraceError
+from ttlib.trace import KHZ, THREADS, Trace, TraceError
 
 RAW_HEAD = re.compile(r"cpu_khz: (\d+)$")
-RAW_LINE = re.compile(r"(\d+) \[C(\d+)\] (.*)$")
+RAW_LINE = re.compile(r"(\d+) \[([^]]+)\] (.*)$")
 RENDERED_HEAD = re.compile(
-    r" *-?\d+\.\d+ us \(\+ *-?\d+\.\d+ us\) \[C(\d+)\] "
+    r" *-?\d+\.\d+ us \(\+ *-?\d+\.\d+ us\) \[([^]]+)\] "
     r"First event has timestamp (\d+) \(cpu_ghz (\d+(?:\.\d+)?)\)$")
 RENDERED_LINE = re.compile(
-    r" *(-?\d+)\.(\d{3}) us \(\+ *-?\d+\.\d+ us\) \[C(\d+)\] (.*)$")
+    r" *(-?\d+)\.(\d{3}) us \(\+ *-?\d+\.\d+ us\) \[([^]]+)\] (.*)$")
+CPU_NAME = re.compile(r"C(\d+)$")
 # Only numbers as printf() writes them: no zeros in front.
 NUMBER = re.compile(r"((?<=0x)(?:0|[1-9a-f][0-9a-f]*)(?![0-9a-f])"
                     r"|(?:-?[1-9]\d*|0)(?![\dx]))")
@@ -121,15 +122,21 @@ def _khz(khz: int, what: str, name: str) -> int:
 def _parse(lines: Iterator[str], pattern: re.Pattern[str], start: int | None, khz: int,
            name: str) -> Trace:
     stamps, cpus, codes = [], [], []
+    threads: dict[str, int] = {}
+    rings: dict[str, int] = {}
     formats = Formats()
     match, take = pattern.match, formats.take
     for number, line in enumerate(lines, 2):
         found = match(line.rstrip("\n"))
         if not found:
             raise TraceError(f"{name}:{number}: not a record: {line.rstrip()[:60]!r}")
-        *stamp, cpu, text = found.groups()
+        *stamp, label, text = found.groups()
         stamps.append(int("".join(stamp)))
-        cpus.append(int(cpu))
+        if label not in rings:
+            number = CPU_NAME.match(label)
+            rings[label] = int(number[1]) if number else \
+                THREADS + threads.setdefault(label, len(threads))
+        cpus.append(rings[label])
         codes.append(take(text))
     code = np.array(codes, np.int32)
     if start is None:
@@ -138,7 +145,7 @@ def _parse(lines: Iterator[str], pattern: re.Pattern[str], start: int | None, kh
     else:
         ns = np.array(stamps, np.float64)
     trace = Trace(start, khz, ns, np.array(cpus, np.int32), code, formats.args(code, name),
-                  formats.texts)
+                  formats.texts, threads=tuple(threads))
     catalog = events.load().events
     # The heading looks like records of this host.
     version = trace.args[trace.find(catalog["TRACE_VERSION"].text)]
@@ -154,7 +161,8 @@ def render(trace: Trace) -> Iterator[str]:
     ghz = trace.khz / KHZ
     us = trace.ns / 1000
     step = np.diff(us, prepend=us[:1])
-    yield (f"{us[0]:9.3f} us (+ {0:9.3f} us) [C{trace.cpu[0]:02d}] "
+    labels = trace.labels()
+    yield (f"{us[0]:9.3f} us (+ {0:9.3f} us) [{labels[0]}] "
            f"First event has timestamp {trace.start} (cpu_ghz {ghz:.6f})")
-    rows = zip(us.tolist(), step.tolist(), trace.cpu.tolist(), trace.texts())
-    yield from map("%9.3f us (+ %9.3f us) [C%02d] %s".__mod__, rows)
+    rows = zip(us.tolist(), step.tolist(), labels, trace.texts())
+    yield from map("%9.3f us (+ %9.3f us) [%s] %s".__mod__, rows)

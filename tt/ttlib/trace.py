@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas
 
 KHZ = 1_000_000     # of a clock that counts nanoseconds
+THREADS = 0x8000
+"""Numbers from here on in Trace.cpu are those of named rings, of a program's threads."""
 
 
 class TraceError(Exception):
@@ -52,6 +54,8 @@ class Trace:
     """The host's addresses, as records show those of peers."""
     lost: int = 0
     """Records that are not here because a ring overflowed."""
+    threads: tuple[str, ...] = ()
+    """Names of rings that are no CPU's: the first is number THREADS in cpu."""
 
     def __len__(self) -> int:
         return len(self.ns)
@@ -72,6 +76,12 @@ class Trace:
         """The records for which `which` is true, or that it lists."""
         return replace(self, ns=self.ns[which], cpu=self.cpu[which], code=self.code[which],
                        args=self.args[which])
+
+    def labels(self) -> list[str]:
+        """What is shown of each record's ring: C00 is a CPU, else it is a thread's name."""
+        names = {int(cpu): f"C{cpu:02d}" if cpu < THREADS else self.threads[cpu - THREADS]
+                 for cpu in np.unique(self.cpu)}
+        return [names[cpu] for cpu in self.cpu.tolist()]
 
     def groups(self) -> list[tuple[int, np.ndarray]]:
         """(format, positions of its records) for each format that is in use."""
@@ -119,23 +129,30 @@ def window(trace: Trace, begin_us: float, end_us: float) -> Trace:
 def merge(traces: dict[str, Trace], tag: bool = False) -> Trace:
     """One trace of several that one clock made; tag puts names before texts.
 
-    The result's time 0 is the earliest of all.
+    The result's time 0 is the earliest of all. It is of the host that one of them is of,
+    if the others are of no host, as those of programs are.
     """
     if len({trace.khz for trace in traces.values()}) != 1:
         raise TraceError("the traces are from different clocks: cpu_ghz differs")
     base = min(traces.values(), key=lambda trace: trace.start)
     formats: dict[str, int] = {}
-    codes, times = [], []
+    codes, times, rings, threads = [], [], [], []
     for name, trace in traces.items():
         before = f"{name.replace('%', '%%')}: " if tag else ""
         numbers = [formats.setdefault(before + text, len(formats)) for text in trace.formats]
         codes.append(np.array(numbers, np.int32)[trace.code] if len(trace) else trace.code)
+        rings.append(np.where(trace.cpu < THREADS, trace.cpu, trace.cpu + len(threads)))
+        threads += trace.threads
         times.append(trace.ns + (trace.start - base.start) * KHZ / base.khz)
     ns = np.concatenate(times)
-    merged = Trace(base.start, base.khz, ns,
-                   np.concatenate([trace.cpu for trace in traces.values()]),
+    merged = Trace(base.start, base.khz, ns, np.concatenate(rings).astype(np.int32),
                    np.concatenate(codes),
-                   np.concatenate([trace.args for trace in traces.values()]), list(formats))
+                   np.concatenate([trace.args for trace in traces.values()]), list(formats),
+                   threads=tuple(threads))
+    of_hosts = [trace for trace in traces.values() if trace.addrs]
+    if len(of_hosts) == 1:
+        merged = replace(merged, host=of_hosts[0].host, addrs=of_hosts[0].addrs,
+                         lost=of_hosts[0].lost)
     return merged.chosen(np.argsort(ns, kind="stable"))
 
 

@@ -10,6 +10,7 @@
 
 #include "../lib/clock.h"
 #include "../lib/die.h"
+#include "../../tt/user/ttrec.h"
 #include "client.h"
 #include "log.h"
 #include "results.h"
@@ -170,6 +171,7 @@ static void *sender_main(void *arg)
 	struct rpc *rpc;
 	bool more;
 
+	ttrec_thread("c%d", p->index);
 	arrivals_init(&source.arrivals, c->o.seed, c->o.host_id, &c->dist, c->o.gbps,
 		      c->num_servers);
 	pthread_mutex_lock(&p->lock);
@@ -201,6 +203,7 @@ static void *receiver_main(void *arg)
 	struct receiver *r = arg;
 	struct client *c = r->port->client;
 
+	ttrec_thread("r%d.%d", r->port->index, r->index);
 	while (!c->xport->receive(r))
 		;
 	return NULL;

@@ -5,12 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include <homa.h>
 
 #include "../lib/clock.h"
 #include "../lib/die.h"
 #include "../lib/opts.h"
+#include "../../tt/user/ttrec.h"
 #include "cmd.h"
 #include "log.h"
 #include "results.h"
@@ -248,6 +253,40 @@ static int run_log(struct app *app, int argc, char **argv)
 	return 0;
 }
 
+/* Freeze the kernel's timetrace, of this host. */
+static int freeze_kernel(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, IPPROTO_HOMA);
+	int err = fd < 0 || ioctl(fd, HOMAIOCFREEZE) ? errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return err ? fail("tt: cannot freeze the kernel's timetrace: %s", strerror(err)) : 0;
+}
+
+static int run_tt(struct app *app, int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : "";
+	int err;
+
+	(void)app;
+	if (argc == 2 && !strcmp(word, "on")) {
+		ttrec_start(0);
+	} else if (argc == 2 && (!strcmp(word, "freeze") || !strcmp(word, "freezeboth"))) {
+		ttrec_freeze();
+		return strcmp(word, "freeze") ? freeze_kernel() : 0;
+	} else if (argc == 2 && !strcmp(word, "kfreeze")) {
+		return freeze_kernel();
+	} else if (argc == 3 && !strcmp(word, "print")) {
+		err = ttrec_write(argv[2]);
+		if (err)
+			return fail("tt: %s: %s", argv[2], strerror(-err));
+	} else {
+		return fail("tt: want on, freeze, freezeboth, kfreeze or print FILE");
+	}
+	return 0;
+}
+
 static int run_exit(struct app *app, int argc, char **argv)
 {
 	(void)argv;
@@ -297,6 +336,11 @@ static const struct command commands[] = {
 	{ "log", "log [--file FILE] [--level normal|verbose] [WORD...]",
 	  "Say where the log goes, or add to it. Example: log --level verbose Starting measurements\n",
 	  run_log, log_table },
+	{ "tt", "tt on|freeze|freezeboth|kfreeze|print FILE",
+	  "Record when the threads of Homa ports send and receive (on), stop doing so (freeze),\n"
+	  "or have the kernel's timetrace stop (kfreeze), and write the records to a new file\n"
+	  "in the binary form (print). Example: tt print node1-app.ttb\n",
+	  run_tt, NULL },
 	{ "exit", "exit", "End the program. Example: exit\n", run_exit, NULL },
 	{ "help", "help [COMMAND]", "Explain. Example: help client\n", run_help, NULL },
 };

@@ -9,6 +9,7 @@
 #include "../lib/clock.h"
 #include "../lib/die.h"
 #include "../lib/rng.h"
+#include "../../tt/user/ttrec.h"
 #include "log.h"
 #include "results.h"
 #include "server.h"
@@ -140,6 +141,7 @@ static void *server_main(void *arg)
 	struct server_thread *t = arg;
 	struct server *s = t->port->server;
 
+	ttrec_thread("s%d.%d", t->port->index, t->index);
 	if (s->o.pin >= 0)
 		pin_thread(s->o.pin);
 	s->xport->serve(t);

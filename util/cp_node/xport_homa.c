@@ -12,6 +12,7 @@
 
 #include "../lib/clock.h"
 #include "../lib/die.h"
+#include "../../tt/user/ttrec.h"
 #include "client.h"
 #include "homa_sock.h"
 #include "log.h"
@@ -29,6 +30,12 @@ struct homa_thread {
 	struct homa_recvmsg_args args;
 	uint8_t *fill;
 };
+
+/* What records show of an id, on both hosts. */
+static uint32_t trace_id(uint64_t id)
+{
+	return (uint32_t)id & ~1u;
+}
 
 static int homa_open(struct port *p)
 {
@@ -70,11 +77,15 @@ static int homa_send(struct port *p, struct rpc *rpc)
 		.completion_cookie = rpc->number << SLOT_BITS | (rpc - p->rpcs),
 	};
 	struct homa_port *hp = p->xp;
+	uint32_t size = rpc->size;
 	struct msg m;
+	int err;
 
 	rpc->id = 0;			/* until the response tells */
 	client_request(p, rpc, &m);
-	return homa_sock_send(&hp->sock, &to, &a, &m, hp->fill);
+	err = homa_sock_send(&hp->sock, &to, &a, &m, hp->fill);
+	ttrec("client sent request, id %u length %u error %d", trace_id(a.id), size, err);
+	return err;
 }
 
 /* The RPC that @cookie was given for; NULL if there is no such one. */
@@ -116,6 +127,7 @@ static int homa_receive(struct receiver *r)
 	if (!rpc)
 		return 0;
 	rpc->id = t->args.id;
+	ttrec("client has response, id %u result %d", trace_id(rpc->id), (int)n);
 	if (n < 0) {
 		port_done(p, rpc, -n, NULL, false, clock_ns());
 		return 0;
@@ -174,11 +186,14 @@ static void homa_serve(struct server_thread *thread)
 			continue;
 		if (n < 0)
 			die("recvmsg: %s", strerror(-n));
+		ttrec("server has request, id %u length %u", trace_id(t->args.id), (uint32_t)n);
 		bad = homa_sock_parse(sock, &t->args, n, &m, verify);
 		server_handle(thread, (struct sockaddr *)&from, t->args.id, &m, bad,
 			      &response);
 		reply = (struct homa_sendmsg_args){ .id = t->args.id };
 		err = homa_sock_send(sock, &from, &reply, &response, t->fill);
+		ttrec("server sent response, id %u length %u error %d", trace_id(reply.id),
+		      response.size, err);
 		if (err && err != -ESHUTDOWN)
 			server_unanswered(thread, -err);
 	}
