@@ -117,10 +117,12 @@ static void grants_lock(struct homa_grants *g)
 	if (!spin_trylock(&g->lock)) {
 		u64 start = homa_now();
 
+		tt_event(g->hn, LOCK_MISSED, HOMA_LOCK_GRANTS);
 		spin_lock(&g->lock);
+		start = homa_now() - start;
+		tt_event(g->hn, LOCK_TAKEN, HOMA_LOCK_GRANTS, start);
 		homa_metric_inc(g->hn, grant_lock_misses);
-		homa_metric_add(g->hn, grant_lock_miss_cycles,
-				homa_now() - start);
+		homa_metric_add(g->hn, grant_lock_miss_cycles, start);
 	}
 	homa_metric_inc(g->hn, grant_locks);
 	g->locked_at = ++g->locks % GRANT_LOCK_SAMPLE ? 0 : homa_now();

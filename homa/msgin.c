@@ -543,6 +543,8 @@ void homa_msgin_serve_waiters(struct homa_sock *hsk)
 		if (rpc->state == HOMA_INCOMING && !rpc->in.has_bpages)
 			served = msgin_reserve(rpc);
 		if (rpc->in.has_bpages) {
+			tt_event(rpc->hn, BUFFER_RETRIED, homa_trace_id(rpc),
+				 rpc->in.length);
 			homa_msgin_stop_waiting(rpc);
 			homa_timer_heard(rpc);
 			homa_timer_wait(rpc);

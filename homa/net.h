@@ -82,6 +82,16 @@
  * who takes or reads snapshots; only leaves are taken inside it.
  */
 
+/**
+ * enum homa_lock_class - locks as timetraces name them, where they are waited for
+ * @HOMA_LOCK_GRANTS: grants->lock
+ * @HOMA_LOCK_PACER: dev->pacer.lock
+ */
+enum homa_lock_class {
+	HOMA_LOCK_GRANTS = 1,
+	HOMA_LOCK_PACER = 2,
+};
+
 #define HOMA_PORT_BUCKETS 256
 
 /**

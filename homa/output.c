@@ -624,6 +624,31 @@ static int tx_xmit(struct sock *sk, struct sk_buff *skb)
 }
 
 /**
+ * struct homa_tx_id - which packet this is, for when it is gone
+ * @id: of the RPC, as timetraces show it
+ * @offset: of the first byte
+ * @length: bytes of data; 0: no DATA
+ */
+struct homa_tx_id {
+	u32 id;
+	u32 offset;
+	u32 length;
+};
+
+static struct homa_tx_id tx_id(const struct sk_buff *skb)
+{
+	const struct homa_data_hdr *h = (void *)skb->data;
+
+	if (h->common.type != HOMA_DATA)
+		return (struct homa_tx_id){};
+	return (struct homa_tx_id) {
+		.id = (u32)be64_to_cpu(h->common.sender_id) & ~1u,
+		.offset = ntohl(h->offset),
+		.length = skb->len - sizeof(*h),
+	};
+}
+
+/**
  * homa_output_flush() - give packets to IP
  * @txq: packets; empty afterwards
  *
@@ -643,10 +668,16 @@ void homa_output_flush(struct sk_buff_head *txq)
 		struct sock *sk = skb->sk;
 		struct homa_net *hn = homa_net(sock_net(sk));
 		bool control = tx_cb(skb)->control;
+		struct homa_tx_id what = tx_id(skb);
+		int err;
 
 		/* The packet keeps the socket only until IP is done. */
 		sock_hold(sk);
-		if (unlikely(tx_xmit(sk, skb))) {
+		err = tx_xmit(sk, skb);
+		if (what.length)
+			tt_event(hn, DATA_SENT, what.id, what.offset,
+				 what.length, err);
+		if (unlikely(err)) {
 			if (control)
 				homa_metric_inc(hn, control_xmit_errors);
 			else

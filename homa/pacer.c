@@ -205,9 +205,12 @@ static void pacer_lock(struct homa_dev *dev) __acquires(&dev->pacer.lock)
 	if (spin_trylock(&dev->pacer.lock))
 		return;
 	start = homa_now();
+	tt_event(dev->hn, LOCK_MISSED, HOMA_LOCK_PACER);
 	spin_lock(&dev->pacer.lock);
+	start = homa_now() - start;
+	tt_event(dev->hn, LOCK_TAKEN, HOMA_LOCK_PACER, start);
 	homa_metric_inc(dev->hn, throttle_lock_misses);
-	homa_metric_add(dev->hn, throttle_lock_miss_cycles, homa_now() - start);
+	homa_metric_add(dev->hn, throttle_lock_miss_cycles, start);
 }
 
 static void pacer_unlock(struct homa_dev *dev) __releases(&dev->pacer.lock)

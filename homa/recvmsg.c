@@ -75,6 +75,7 @@ static int recv_take_bpages(struct homa_recv *recv)
 				       "region was set by somebody else");
 	if (!count)
 		return 0;
+	tt_event(homa_sock_net(hsk), BUFFER_RELEASED, hsk->port, count);
 	err = homa_rcvbuf_give_back(rb, args->bpage_offsets,
 				    min_t(u32, count, HOMA_MAX_BPAGES));
 	if (!err)

@@ -391,6 +391,7 @@ static void rpc_free(struct homa_rpc *rpc)
 {
 	struct homa_sock *hsk = rpc->hsk;
 
+	tt_event(rpc->hn, RPC_REAPED, homa_trace_id(rpc), hsk->port);
 	homa_msgin_free(rpc);
 	homa_msgout_free(&rpc->out, hsk);
 	dst_release(rpc->dst);
@@ -589,6 +590,7 @@ void homa_rpc_ready(struct homa_rpc *rpc)
 	lockdep_assert_held(&rpc->lock);
 	trace_homa_rpc_ready(rpc, rpc->in.length);
 	if (rpc->private) {
+		tt_event(rpc->hn, HANDOFF, homa_trace_id(rpc), hsk->port);
 		rpc_announce(rpc);
 		return;
 	}

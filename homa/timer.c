@@ -397,6 +397,7 @@ static void timer_fired(struct timer_list *t)
 	spin_lock(&rpc->lock);
 	if (rpc->state == HOMA_DEAD || rpc->error)
 		goto done;
+	tt_event(rpc->hn, TIMER, homa_trace_id(rpc), rpc->state, rpc->asked);
 	if (now < rpc->next_action)
 		timer_arm(rpc, now);
 	else if (rpc->state == HOMA_INCOMING &&

@@ -14,7 +14,7 @@
  * whenever a line is changed or removed, or what it says means something else; a
  * line more changes nothing for who reads older traces.
  */
-#define TT_EVENTS_VERSION 1
+#define TT_EVENTS_VERSION 2
 
 /* System calls */
 TT_EVENT(SENDMSG_REQUEST, "sendmsg request to peer 0x%x port %u id %u length %u")
@@ -30,7 +30,7 @@ TT_EVENT(POLL, "poll, port %u mask 0x%x")
 TT_EVENT(COPY_IN_START, "copy-in starting, id %u length %u unscheduled %u")
 TT_EVENT(COPY_IN_DONE, "copy-in finished, id %u length %u")
 TT_EVENT(DATA_SEND, "DATA to IP, wire_bytes %u peer 0x%x id %u offset %u")
-TT_EVENT(DATA_SENT, "DATA left IP, id %u offset %u length %u queue %u")
+TT_EVENT(DATA_SENT, "DATA left IP, id %u offset %u length %u error %d")
 TT_EVENT(DATA_RESENT, "DATA again, offset %u length %u id %u prio %u")
 TT_EVENT(XMIT_BLOCKED, "message waits for grant, offset %u id %u granted %u")
 TT_EVENT(PACER_DEFER, "message waits for device, id %u offset %u outstanding %d limit %u")
@@ -42,7 +42,6 @@ TT_EVENT(WMEM_WAKE, "sendmsg has memory again, port %u in_use %u")
 TT_EVENT(GRO_DATA, "GRO DATA from peer 0x%x id %u offset %u prio %u")
 TT_EVENT(GRO_GRANT, "GRO GRANT from peer 0x%x id %u offset %u prio %u")
 TT_EVENT(GRO_OTHER, "GRO other from peer 0x%x id %u type 0x%x")
-TT_EVENT(GRO_CORE, "GRO chose core %u id %u offset %u")
 TT_EVENT(SOFTIRQ_START, "softirq starting, first from peer 0x%x id %u type 0x%x")
 TT_EVENT(DATA_RCVD, "DATA accepted, id %u peer 0x%x offset %u length %u")
 TT_EVENT(MSG_NEW, "message begins, id %u peer 0x%x unscheduled %u length %u")
@@ -77,7 +76,7 @@ TT_EVENT(CUTOFFS_SENT, "CUTOFFS to IP, peer 0x%x version %u")
 TT_EVENT(CUTOFFS_RCVD, "CUTOFFS accepted, peer 0x%x version %u")
 
 /* Hand-off to threads, copying out */
-TT_EVENT(HANDOFF, "RPC handed to thread, id %u port %u pid %u")
+TT_EVENT(HANDOFF, "RPC handed to its thread, id %u port %u")
 TT_EVENT(QUEUED, "RPC queued, id %u port %u")
 TT_EVENT(WAIT_FOUND, "wait found RPC, id %u pid %u port %u blocked %u")
 TT_EVENT(COPY_OUT_START, "copy-out starting, id %u")
@@ -85,6 +84,8 @@ TT_EVENT(COPY_OUT_DONE, "copy-out finished, start %u end %u id %u")
 TT_EVENT(SKBS_FREED, "packets freed, count %u id %u")
 TT_EVENT(BUFFER_ALLOC, "receive buffer found, id %u length %u")
 TT_EVENT(BUFFER_FAILED, "no receive buffer, id %u length %u")
+TT_EVENT(BUFFER_RETRIED, "receive buffer found at last, id %u length %u")
+TT_EVENT(BUFFER_RELEASED, "application releases buffers, port %u count %u")
 
 /* Lives of objects */
 TT_EVENT(RPC_END, "RPC ends, id %u port %u")
@@ -94,7 +95,9 @@ TT_EVENT(RPC_REAPED, "RPC reaped, id %u port %u")
 TT_EVENT(PEER_NEW, "peer added, peer 0x%x")
 TT_EVENT(PEER_EVICTED, "peer evicted, peer 0x%x")
 TT_EVENT(SOCK_SHUTDOWN, "socket shut down, port %u")
-TT_EVENT(TIMER, "timer ran, rpcs %u resends %u timeouts %u")
+TT_EVENT(TIMER, "timer fired, id %u state %u asked %u")
+TT_EVENT(LOCK_MISSED, "Homa waits for a lock, class %u")
+TT_EVENT(LOCK_TAKEN, "Homa has the lock, class %u nsecs %u")
 
 /* State of a live RPC, recorded before a freeze */
 TT_EVENT(DUMP_IN, "dump of incoming: id %u length %u received %u granted %u")
