@@ -5,6 +5,7 @@
 #include "dev.h"
 #include "freeze.h"
 #include "inspect.h"
+#include "ktrace.h"
 #include "net.h"
 #include "peer.h"
 #include "prio.h"
@@ -24,6 +25,7 @@ static int homa_tt_net_init(struct homa_net *hn)
 
 static void homa_tt_net_exit(struct homa_net *hn)
 {
+	homa_ktrace_set(hn, false);
 	tt_net_exit(&hn->tt);
 }
 

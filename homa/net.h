@@ -79,7 +79,9 @@
  * The RPC table (hn->rpcs) has bucket locks of its own, taken inside 1 or 2.
  * hn->sysctl.lock is a mutex, for writers of settings and for those parts that
  * compute settings; packets never wait for it. hn->snapshots.lock is one, for
- * who takes or reads snapshots; only leaves are taken inside it.
+ * who takes or reads snapshots; only leaves are taken inside it. ktrace.mutex
+ * (ktrace.c) is one, for who switches tracing of the kernel on or off; no other
+ * lock is held.
  */
 
 /**
@@ -251,6 +253,16 @@ struct homa_snapshots {
 };
 
 /**
+ * struct homa_ktrace - whether the timetrace has what the kernel does, see ktrace.c
+ * @on: it has: 0 or 1
+ * @links: then, with other such hosts
+ */
+struct homa_ktrace {
+	int on;
+	struct list_head links;
+};
+
+/**
  * struct homa_net - one Homa host
  * @net: the namespace
  * @live: cleared before the namespace goes away; no packet is handled then
@@ -275,6 +287,7 @@ struct homa_snapshots {
  * @devs: network devices
  * @tombs: requests that were executed
  * @prio: sizes of incoming messages
+ * @ktrace: whether other parts of the kernel are traced
  * @freezer: what freezes the timetrace
  * @injection: what drops packets for tests
  * @snapshots: how far messages were
@@ -291,6 +304,7 @@ struct homa_net {
 
 	/* Read mostly; READ_ONCE where a change in the middle would hurt. */
 	struct homa_sysctls sysctl;
+	struct homa_ktrace ktrace;
 
 	/* Each with the cores that use it; their locks do not share lines. */
 	atomic64_t next_id ____cacheline_aligned_in_smp;

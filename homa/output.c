@@ -23,6 +23,7 @@
 #include <net/sch_generic.h>
 
 #include "dev.h"
+#include "ktrace.h"
 #include "offload.h"
 #include "output.h"
 #include "pacer.h"
@@ -262,6 +263,7 @@ static void tx_destruct(struct sk_buff *skb)
 	struct homa_dev *dev = skb_shinfo(skb)->destructor_arg;
 
 	trace_homa_tx_done(dev, skb, skb_shinfo(skb)->tskey);
+	homa_ktrace_freed(dev->hn, skb);
 	homa_pacer_completed(dev, skb_shinfo(skb)->tskey, tx_passed(skb));
 	homa_dev_put(dev);
 	sock_wfree(skb);	/* may free the socket, and with it the host */

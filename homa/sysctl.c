@@ -22,6 +22,7 @@
 
 #include "dev.h"
 #include "freeze.h"
+#include "ktrace.h"
 #include "net.h"
 #include "prio.h"
 #include "rpc.h"
@@ -279,6 +280,25 @@ static int action_proc(homa_ctl_table *ctl, int write, void *buffer,
 	return action_run(ctl->data, action);
 }
 
+/* Whoever may do this sees when softirqs run that are other hosts', too. */
+static int trace_kernel_proc(homa_ctl_table *ctl, int write, void *buffer,
+			     size_t *lenp, loff_t *ppos)
+{
+	struct homa_net *hn = ctl->data;
+	struct ctl_table copy = *ctl;
+	int on = READ_ONCE(hn->ktrace.on);
+	int err;
+
+	if (write && !capable(CAP_NET_ADMIN))
+		return -EPERM;
+	copy.data = &on;
+	copy.maxlen = sizeof(on);
+	copy.extra1 = SYSCTL_ZERO;
+	copy.extra2 = SYSCTL_ONE;
+	err = proc_dointvec_minmax(&copy, write, buffer, lenp, ppos);
+	return err || !write ? err : homa_ktrace_set(hn, on);
+}
+
 static int next_id_proc(homa_ctl_table *ctl, int write, void *buffer,
 			size_t *lenp, loff_t *ppos)
 {
@@ -438,6 +458,7 @@ static const struct ctl_table knobs[] = {
 	COMMAND(action, action_proc)
 	COMMAND(gen3_softirq_cores, gen3_proc)
 	COMMAND(next_id, next_id_proc)
+	COMMAND(trace_kernel, trace_kernel_proc)
 };
 
 /**

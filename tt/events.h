@@ -38,7 +38,7 @@ TT_EVENT(PACER_XMIT, "pacer sent, id %u offset %u left %u fifo %u")
 TT_EVENT(WMEM_WAIT, "sendmsg waits for memory, port %u in_use %u")
 TT_EVENT(WMEM_WAKE, "sendmsg has memory again, port %u in_use %u")
 
-/* Receiving */
+/* Receiving; those of GRO and softirq with net.homa.trace_kernel */
 TT_EVENT(GRO_DATA, "GRO DATA from peer 0x%x id %u offset %u prio %u")
 TT_EVENT(GRO_GRANT, "GRO GRANT from peer 0x%x id %u offset %u prio %u")
 TT_EVENT(GRO_OTHER, "GRO other from peer 0x%x id %u type 0x%x")
@@ -115,15 +115,20 @@ TT_EVENT(TRACE_VERSION, "trace version, events %u lost %u cpus %u")
 TT_EVENT(TRACE_CLOCK, "trace begins at wall clock, seconds %u nanoseconds %u")
 TT_EVENT(TRACE_HOST, "trace is of host 0x%x")
 
-/* The rest of the kernel, from its tracepoints; offset is 0 if unknown. TCP
- * connections are the low halves of address and port; acks have the acknowledged
- * number for seq. The last six are of the CPU, and may have nothing to do with this host.
+/* The rest of the kernel, from its tracepoints (net.homa.trace_kernel); offset is 0 if
+ * unknown. What passes several devices of a host is at each of them. TCP connections are
+ * the low halves of address and port; acks have the acknowledged number for seq.
+ * Vectors, reasons and device numbers are the kernel's. The last six are of the CPU,
+ * and may have nothing to do with this host.
  */
 TT_EVENT(QDISC_DATA, "qdisc gets DATA, id %u offset %u queue %u")
 TT_EVENT(NIC_DATA, "NIC gets DATA, id %u offset %u length %u queue %u")
 TT_EVENT(NIC_GRANT, "NIC gets GRANT, id %u offset %u queue %u")
+TT_EVENT(DATA_FREED, "NIC done with DATA, id %u offset %u length %u queue %u")
+TT_EVENT(GRANT_FREED, "NIC done with GRANT, id %u offset %u queue %u")
 TT_EVENT(TXQ_STOPPED, "NIC queue is stopped, queue %u waiting %u")
 TT_EVENT(KERNEL_DROP, "kernel drops packet, peer 0x%x id %u type 0x%x reason %u")
+TT_EVENT(TCP_DROPPED, "kernel drops TCP, from 0x%x to 0x%x seq %u reason %u")
 TT_EVENT(TCP_QUEUE, "qdisc gets TCP, from 0x%x to 0x%x bytes %u seq %u")
 TT_EVENT(TCP_NIC, "NIC gets TCP, from 0x%x to 0x%x bytes %u seq %u")
 TT_EVENT(TCP_GRO, "GRO TCP, from 0x%x to 0x%x bytes %u seq %u")

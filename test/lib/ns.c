@@ -36,6 +36,47 @@ void ns_enter(int ns)
 		fatal("enter a network namespace");
 }
 
+/* Namespaces whose timetraces are wanted: appended to the file that NS_TRACES names. */
+static int traced[100];
+static int num_traced;
+
+void ns_keep_trace(const char *text)
+{
+	const char *path = getenv("NS_TRACES");
+	FILE *to = path ? fopen(path, "a") : NULL;
+
+	if (!to)
+		return;
+	fputs(text, to);
+	fclose(to);
+}
+
+static void save_traces(void)
+{
+	static char text[16 << 20];
+
+	for (int i = 0; i < num_traced; i++) {
+		FILE *from;
+
+		ns_enter(traced[i]);
+		from = fopen("/proc/net/timetrace", "r");
+		if (!from)
+			continue;
+		text[fread(text, 1, sizeof(text) - 1, from)] = 0;
+		fclose(from);
+		ns_keep_trace(text);
+	}
+}
+
+static void want_trace(int ns)
+{
+	if (!getenv("NS_TRACES") || num_traced == sizeof(traced) / sizeof(traced[0]))
+		return;
+	if (!num_traced)
+		atexit(save_traces);
+	traced[num_traced++] = dup(ns);
+}
+
 int ns_new(void)
 {
 	int old = ns_current(), fresh;
@@ -46,6 +87,7 @@ int ns_new(void)
 	ns_enter(old);
 	close(old);
 	ns_run(fresh, "ip link set lo up");
+	want_trace(fresh);
 	return fresh;
 }
 

@@ -39,6 +39,7 @@ static void read_trace(void)
 		fclose(f);
 	}
 	trace[n] = 0;
+	ns_keep_trace(trace);
 }
 
 static int traced(const char *text)
