@@ -34,6 +34,11 @@ LOST_GRANT = ("h5", r"GRANT accepted, id (\d+) ")
 """Who is taken a record away, so that there is a loss to find: the first match."""
 
 
+# 30 requests and answers over TCP from h1 to h2, one at a time, after 10 RPCs.
+TCP = ("tcp_rpcs", "tcpdelay", "tcppackets")
+TCP_TRACES = [str(GOLDEN / "tcp" / f"{host}.ttb.xz") for host in ("h1", "h2")]
+
+
 def without_a_grant() -> Recording:
     """The recording as if one grant had not arrived: the records of it are left out."""
     traces = files.read_hosts(TRACES)
@@ -47,13 +52,15 @@ def without_a_grant() -> Recording:
 
 @cache
 def tables(name: str = "") -> model.Tables:
-    return model.build(without_a_grant() if name == "lost" else
-                       Recording.make(files.read_hosts(TRACES)))
+    if name == "lost":
+        return model.build(without_a_grant())
+    return model.build(Recording.make(files.read_hosts(TCP_TRACES if name == "tcp" else TRACES)))
 
 
 @cache
 def result(name: str) -> analysis.Result:
-    return ANALYZERS[name].run(tables("lost" if name == "lost" else ""), **OPTIONS.get(name, {}))
+    recording = "tcp" if name in TCP else "lost" if name == "lost" else ""
+    return ANALYZERS[name].run(tables(recording), **OPTIONS.get(name, {}))
 
 
 Check = tuple[Callable[[Any], float], Callable[[], float]]
@@ -112,6 +119,12 @@ CHECKS: dict[str, Check] = {
     "service": (lambda t: t.max_us["rest"], lambda: longest_request()),
     "smis": (lambda t: len(t), lambda: sum(len(gaps(h, 5000)) for h in HOSTS)),
     "sockqs": (lambda t: len(t), lambda: len(messages(QUEUED, FOUND))),
+    "tcp_rpcs": (lambda t: t.request.sum(), lambda: tcp_values(
+        "h2", r"GRO TCP, from \w+ to \w+ bytes (\d+) ")),
+    "tcpdelay": (lambda t: t[(t.phase == "net") & ~t.packets.str.contains("P98")]["count"].sum(),
+                 lambda: tcp_packets()),
+    "tcppackets": (lambda t: t.bytes[t.tx == "h2"].sum(), lambda: tcp_values(
+        "h2", r"NIC gets TCP, from \w+ to \w+ bytes (\d+) ")),
     "timeline": (lambda t: t[(t.side == "client") & (t.stage == "done")].mean_us.iloc[0],
                  lambda: sum(short_here()) / len(short_here())),
     "tput": (lambda t: t.us[0], lambda: message_us(result("tput").table)),
@@ -121,6 +134,20 @@ CHECKS: dict[str, Check] = {
     "txsnapshot": (lambda t: t.sent[0], lambda: sent_before(
         "h8", result("txsnapshot").table.id[0], 300_000)),
 }
+
+
+def tcp_lines(host: str) -> list[str]:
+    return files.read(TCP_TRACES[int(host[1]) - 1]).texts()
+
+
+def tcp_values(host: str, pattern: str) -> int:
+    """Sum of a value in the records of a host that match."""
+    return sum(int(m[1]) for text in tcp_lines(host) if (m := re.match(pattern, text)))
+
+
+def tcp_packets() -> int:
+    return sum(bool(re.match(r"NIC gets TCP, from \w+ to \w+ bytes [1-9]", text))
+               for host in ("h1", "h2") for text in tcp_lines(host))
 
 
 def re_number(pattern: str, name: str) -> float:
