@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "hsock.h"
@@ -69,6 +70,8 @@ static void pair_open(struct pair *p, unsigned int flags)
 
 	/* The sockets of a ring outlive their process by some time. */
 	env.ns = ns_new();
+	/* In real time, on a busy machine, 100 ms of silence mean nothing. */
+	ns_sysctl(env.ns, "timeout_ticks", "5000");
 	p->server = hsock_server(env.ns, ktap_family, PORT);
 	p->client = hsock_open(env.ns, ktap_family);
 	p->to = haddr_of(ktap_family, ktap_family == AF_INET ? "127.0.0.1" :
@@ -580,6 +583,20 @@ static void multishot_receive_takes_buffers(void)
 	EXPECT_RC(hsock_recv(&p.server, &m, 0, MSG_DONTWAIT), 4);
 }
 
+/* A ring's thread looks for work until jiffies move, which since 6.12 they do not
+ * meanwhile in virtual time.
+ */
+static bool thread_never_rests(void)
+{
+	const char *flavor = getenv("LAB_FLAVOR");
+	struct utsname kernel;
+	int major, minor;
+
+	return flavor && !strcmp(flavor, "fast") && !uname(&kernel) &&
+	       sscanf(kernel.release, "%d.%d", &major, &minor) == 2 &&
+	       major * 100 + minor >= 612;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = {
@@ -595,6 +612,9 @@ int main(int argc, char **argv)
 		KTAP_EACH(multishot_receive_takes_buffers),
 		KTAP_EACH(kernel_thread_submits),
 	};
+	bool without_last = thread_never_rests();
 
-	return ktap_main(argc, argv, cases, ARRAY_LEN(cases));
+	if (without_last)
+		printf("# without kernel_thread_submits: this kernel's thread never rests\n");
+	return ktap_main(argc, argv, cases, ARRAY_LEN(cases) - without_last);
 }
