@@ -63,26 +63,36 @@ static bool is_foreign(u32 netns)
 	return only_netns && only_netns != netns;
 }
 
+/* An RPC that an event is of, which has its addresses; made if it is new. */
+#define RPC_OF(e) rpc_of((e)->id, (e)->netns, (u32)(e)->port << 16 | (e)->peer_port, (e)->peer)
+
+static __always_inline struct top_rpc *rpc_of(u64 id, u32 netns, u32 ports, const u8 *peer)
+{
+	struct top_rpc new = {}, *rpc = bpf_map_lookup_elem(&rpcs, &id);
+
+	if (rpc)
+		return rpc;
+	new.netns = netns;
+	new.port = ports >> 16;
+	new.peer_port = ports;
+	new.start = bpf_ktime_get_ns();
+	__builtin_memcpy(new.peer.addr, peer, ADDR_BYTES);
+	bpf_map_update_elem(&rpcs, &id, &new, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&rpcs, &id);
+}
+
 SEC("tracepoint/homa/homa_rpc_state")
 int on_state(struct trace_event_raw_homa_rpc_state *e)
 {
-	struct top_rpc new = {}, *rpc;
 	struct sums *sums;
 	u64 id = e->id;
 
 	if (is_foreign(e->netns))
 		return 0;
-	rpc = bpf_map_lookup_elem(&rpcs, &id);
-	if (e->to == DEAD) {
+	if (e->to == DEAD)
 		bpf_map_delete_elem(&rpcs, &id);
-	} else if (!rpc && e->from == e->to) {
-		new.netns = e->netns;
-		new.port = e->port;
-		new.peer_port = e->peer_port;
-		new.start = bpf_ktime_get_ns();
-		__builtin_memcpy(new.peer.addr, e->peer, ADDR_BYTES);
-		bpf_map_update_elem(&rpcs, &id, &new, BPF_NOEXIST);
-	}
+	else if (e->from == e->to)
+		RPC_OF(e);
 	/* A server has answered. */
 	if (!(id & 1) || e->to != OUTGOING)
 		return 0;
@@ -99,22 +109,12 @@ int on_state(struct trace_event_raw_homa_rpc_state *e)
 SEC("tracepoint/homa/homa_sendmsg")
 int on_sendmsg(struct trace_event_raw_homa_message *e)
 {
-	struct top_rpc new = {}, *rpc;
+	struct top_rpc *rpc;
 	struct sums *sums;
-	u64 id = e->id;
 
 	if (is_foreign(e->netns))
 		return 0;
-	rpc = bpf_map_lookup_elem(&rpcs, &id);
-	if (!rpc) {
-		new.netns = e->netns;
-		new.port = e->port;
-		new.peer_port = e->peer_port;
-		new.start = bpf_ktime_get_ns();
-		__builtin_memcpy(new.peer.addr, e->peer, ADDR_BYTES);
-		bpf_map_update_elem(&rpcs, &id, &new, BPF_NOEXIST);
-		rpc = bpf_map_lookup_elem(&rpcs, &id);
-	}
+	rpc = RPC_OF(e);
 	if (rpc) {
 		rpc->length_out = e->length;
 		rpc->pid = bpf_get_current_pid_tgid() >> 32;
@@ -173,8 +173,8 @@ int on_found(struct trace_event_raw_homa_message *e)
 	return 0;
 }
 
-SEC("tracepoint/homa/homa_data_sent")
-int on_data_sent(struct trace_event_raw_homa_range *e)
+/* Bytes of packets, out or in. */
+static __always_inline int moved(struct trace_event_raw_homa_range *e, bool out)
 {
 	struct top_rpc *rpc;
 	struct sums *sums;
@@ -184,29 +184,23 @@ int on_data_sent(struct trace_event_raw_homa_range *e)
 		return 0;
 	sums = peer_of(e->peer);
 	if (sums)
-		__sync_fetch_and_add(&sums->bytes_out, e->length);
+		__sync_fetch_and_add(out ? &sums->bytes_out : &sums->bytes_in, e->length);
 	rpc = bpf_map_lookup_elem(&rpcs, &id);
 	if (rpc)
-		__sync_fetch_and_add(&rpc->bytes_out, e->length);
+		__sync_fetch_and_add(out ? &rpc->bytes_out : &rpc->bytes_in, e->length);
 	return 0;
+}
+
+SEC("tracepoint/homa/homa_data_sent")
+int on_data_sent(struct trace_event_raw_homa_range *e)
+{
+	return moved(e, true);
 }
 
 SEC("tracepoint/homa/homa_data_rcvd")
 int on_data_rcvd(struct trace_event_raw_homa_range *e)
 {
-	struct top_rpc *rpc;
-	struct sums *sums;
-	u64 id = e->id;
-
-	if (is_foreign(e->netns))
-		return 0;
-	sums = peer_of(e->peer);
-	if (sums)
-		__sync_fetch_and_add(&sums->bytes_in, e->length);
-	rpc = bpf_map_lookup_elem(&rpcs, &id);
-	if (rpc)
-		__sync_fetch_and_add(&rpc->bytes_in, e->length);
-	return 0;
+	return moved(e, false);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

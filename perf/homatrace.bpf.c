@@ -17,6 +17,7 @@
 #define TXQ_OFF 7			/* bits of netdev_queue.state: stopped or frozen */
 
 const volatile u32 netns;		/* the host */
+const volatile u64 wake_bytes;		/* in the buffer: the program takes them at once */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -28,6 +29,7 @@ u64 lost;
 static __noinline void trace(u32 event, u64 ab, u64 cd)
 {
 	struct tt_file_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	bool wake;
 
 	if (!e) {
 		__sync_fetch_and_add(&lost, 1);
@@ -41,7 +43,10 @@ static __noinline void trace(u32 event, u64 ab, u64 cd)
 	e->arg[1] = ab;
 	e->arg[2] = cd >> 32;
 	e->arg[3] = cd;
-	bpf_ringbuf_submit(e, 0);
+
+	/* To wake it for each event would cost more than all the rest. */
+	wake = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > wake_bytes;
+	bpf_ringbuf_submit(e, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
 /* Functions of BPF take five arguments at most. */

@@ -121,9 +121,12 @@ static int on_event(void *context, void *data, size_t size)
 
 static void take_events(int timeout_ms)
 {
-	int err = timeout_ms ? ring_buffer__poll(buffer, timeout_ms) :
-			       ring_buffer__consume(buffer);
+	int err = 0;
 
+	if (timeout_ms)
+		err = ring_buffer__poll(buffer, timeout_ms);
+	if (err >= 0)		/* nobody tells of the last few */
+		err = ring_buffer__consume(buffer);
 	if (err < 0 && err != -EINTR)
 		die("cannot read events: %s", strerror(-err));
 }
@@ -180,6 +183,7 @@ int main(int argc, char **argv)
 	skel = homatrace_bpf__open();
 	if (skel) {
 		skel->rodata->netns = live_own_netns();
+		skel->rodata->wake_bytes = live_ring_bytes(o.buffer_mb) / 4;
 		bpf_map__set_max_entries(skel->maps.events, live_ring_bytes(o.buffer_mb));
 		choose_programs();
 	}
