@@ -159,7 +159,7 @@ def test_ending_the_run_ends_the_tests(tmp_path: Path) -> None:
             "loader.exec_module(run)\n"
             "here = pathlib.Path(sys.argv[3])\n"
             "run.execute.OUT = run.execute.TOP = run.OUT = here\n"
-            "run.build_programs = lambda: None\n"
+            "run.build_programs = lambda live: None\n"
             "run.jobs.discover = lambda: [run.jobs.Job('netns', 'a', "
             "['sh', '-c', 'echo $$ >pid; sleep 62'])]\n"
             "sys.argv[1:] = ['netns']\n"
