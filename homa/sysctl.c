@@ -42,7 +42,7 @@
 	K(max_rx_kbytes, 2000000, 16384, INT_MAX)		\
 	K(max_server_rpcs, 10000, 1, 1000000)			\
 	K(max_silent_kbytes, 65536, 64, INT_MAX)		\
-	K(max_strangers, 1000, 1, 1000000)			\
+	K(max_strangers, 256, 1, 1000000)			\
 	K(max_tombstones, 131072, 1, 10000000)			\
 	K(wmem_max, 100000000, SOCK_MIN_SNDBUF, INT_MAX)
 

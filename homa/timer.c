@@ -70,9 +70,10 @@
 #define TIMER_QUEUED 3
 
 /* Requests of strangers are forgotten after so many times the usual silence, if there
- * are many.
+ * are many. The longer they stay the more of a storm of first packets is refused, and
+ * that costs a third of letting them in.
  */
-#define TIMER_UNWELCOME 2
+#define TIMER_UNWELCOME 4
 
 static u64 ticks_to_ns(int ticks)
 {

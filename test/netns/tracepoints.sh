@@ -24,7 +24,7 @@ check_at_least "RPCs begin to be served" "$(events 'homa_rpc_state:.*from=incomi
 check_equal "an RPC ends on both hosts" "$(events 'homa_rpc_state:.*to=dead')" 60
 check_at_least "references have a reason" "$(events 'homa_rpc_ref:.*change=-1 .*by=[a-z]*_[a-z]*.*homa')" 60
 check_equal "nobody drops more references than there are" "$(events 'homa_rpc_ref:.*refs=-')" 0
-check_at_least "grants are sent" "$(events "homa_grant_sent: id=[0-9]* peer=::ffff:10.0.0.")" 5
+check_at_least "grants are sent" "$(events "homa_grant_sent: id=[0-9]* netns=[0-9]* peer=::ffff:10.0.0.")" 5
 check_at_least "grants are received" "$(events homa_grant_rcvd:)" 5
 check_at_least "bytes are asked for again" "$(events homa_resend_sent:)" 1
 check_at_least "bytes are sent again" "$(events 'homa_retransmit:.*length=[1-9]')" 1
