@@ -8,14 +8,16 @@
 # is there after the first round already.
 . "$(dirname "$0")/lib.sh"
 
-# kB that are neither free nor of files or programs; what is freed late is free
+# kB that are neither free nor of files or programs; what is freed late is free,
+# as is what each core keeps for its next allocations
 used() {
 	sleep 3
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
 	awk '$1 == "MemTotal:" { total = $2 }
 		/^(MemFree|Cached|Buffers|SReclaimable|AnonPages):/ { rest += $2 }
-		END { printf "%d\n", total - rest }' /proc/meminfo
+		$1 == "count:" { rest += 4 * $2 }
+		END { printf "%d\n", total - rest }' /proc/meminfo /proc/zoneinfo
 }
 
 round() {
