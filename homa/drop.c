@@ -117,6 +117,7 @@ void homa_drop(struct homa_net *hn, struct sk_buff *skb, enum homa_drop why)
 			why);
 	if (skb_headlen(skb) >= sizeof(*h))
 		tt_event(hn, PACKET_DROPPED, 0,
-			 (u32)be64_to_cpu(h->sender_id) & ~1u, h->type, why);
+			 homa_id_traced(be64_to_cpu(h->sender_id)), h->type,
+			 why);
 	kfree_skb_reason(skb, drop_reason(why));
 }

@@ -84,7 +84,7 @@ struct homa_rx_type {
 
 static u32 rx_trace_id(const struct homa_rx *rx)
 {
-	return (u32)rx->path.id & ~1u;
+	return homa_id_traced(rx->path.id);
 }
 
 static u32 rx_trace_peer(const struct homa_rx *rx)

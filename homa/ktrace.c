@@ -42,13 +42,43 @@
 #include "wire.h"
 
 /**
+ * struct ktrace_homa - what a Homa header says
+ * @type: packet type
+ * @id: as timetraces show it
+ * @offset: of DATA or GRANT; else 0
+ * @length: bytes of data
+ */
+struct ktrace_homa {
+	u8 type;
+	u32 id;
+	u32 offset;
+	u32 length;
+};
+
+/**
+ * struct ktrace_tcp - what a TCP header says
+ * @from: low halves of the sender's address, and port
+ * @to: of the receiver's
+ * @bytes: of data
+ * @seq: of the first of them; without any, the acknowledged number
+ */
+struct ktrace_tcp {
+	u32 from;
+	u32 to;
+	u32 bytes;
+	u32 seq;
+};
+
+/**
  * struct ktrace_pkt - what a packet's headers say
- * @proto: IPPROTO_HOMA, IPPROTO_TCP, or 0: another, and nothing below is set
+ * @proto: IPPROTO_HOMA or IPPROTO_TCP
+ * @prio: the three highest bits of the DSCP
  * @src: address of the sender, as timetraces show it
  * @dst: of the receiver
- * @prio: the three highest bits of the DSCP
  * @l4: offset of the header of @proto in the packet
  * @bytes: after the IP header
+ * @homa: if @proto is Homa's
+ * @tcp: if it is TCP's
  */
 struct ktrace_pkt {
 	u8 proto;
@@ -57,10 +87,14 @@ struct ktrace_pkt {
 	u32 dst;
 	int l4;
 	u32 bytes;
+	union {
+		struct ktrace_homa homa;
+		struct ktrace_tcp tcp;
+	};
 };
 
 /* Reads the IP header at an offset. */
-static bool pkt_parse(const struct sk_buff *skb, int at, struct ktrace_pkt *pkt)
+static bool pkt_ip(const struct sk_buff *skb, int at, struct ktrace_pkt *pkt)
 {
 	union {
 		struct iphdr v4;
@@ -91,25 +125,10 @@ static bool pkt_parse(const struct sk_buff *skb, int at, struct ktrace_pkt *pkt)
 		return false;
 	}
 	pkt->bytes = (int)skb->len > pkt->l4 ? skb->len - pkt->l4 : 0;
-	return pkt->proto == IPPROTO_HOMA || pkt->proto == IPPROTO_TCP;
+	return true;
 }
 
-/**
- * struct ktrace_homa - what a Homa header says
- * @type: packet type
- * @id: as timetraces show it
- * @offset: of DATA or GRANT; else 0
- * @length: bytes of data
- */
-struct ktrace_homa {
-	u8 type;
-	u32 id;
-	u32 offset;
-	u32 length;
-};
-
-static bool pkt_homa(const struct sk_buff *skb, const struct ktrace_pkt *pkt,
-		     struct ktrace_homa *homa)
+static bool pkt_homa(const struct sk_buff *skb, struct ktrace_pkt *pkt)
 {
 	struct homa_data_hdr buf;
 	const struct homa_common_hdr *h;
@@ -119,56 +138,55 @@ static bool pkt_homa(const struct sk_buff *skb, const struct ktrace_pkt *pkt,
 	h = skb_header_pointer(skb, pkt->l4, sizeof(*h), &buf);
 	if (!h)
 		return false;
-	*homa = (struct ktrace_homa) {
-		.type = h->type, .id = (u32)be64_to_cpu(h->sender_id) & ~1u,
+	pkt->homa = (struct ktrace_homa) {
+		.type = h->type,
+		.id = homa_id_traced(be64_to_cpu(h->sender_id)),
 	};
 	if (h->type == HOMA_DATA) {
 		data = skb_header_pointer(skb, pkt->l4, sizeof(*data), &buf);
 		if (!data)
 			return false;
-		homa->offset = ntohl(data->offset);
-		if (data->offset == htonl(HOMA_OFFSET_IN_SEQUENCE))
-			homa->offset = ntohl(data->common.sequence);
-		homa->length = pkt->bytes - sizeof(*data);
+		pkt->homa.offset = homa_data_offset(data);
+		pkt->homa.length = pkt->bytes - sizeof(*data);
 	} else if (h->type == HOMA_GRANT) {
 		grant = skb_header_pointer(skb, pkt->l4, sizeof(*grant), &buf);
 		if (!grant)
 			return false;
-		homa->offset = ntohl(grant->offset);
+		pkt->homa.offset = ntohl(grant->offset);
 	}
 	return true;
 }
 
-/**
- * struct ktrace_tcp - what a TCP header says
- * @from: low halves of the sender's address, and port
- * @to: of the receiver's
- * @bytes: of data
- * @seq: of the first of them; without any, the acknowledged number
- */
-struct ktrace_tcp {
-	u32 from;
-	u32 to;
-	u32 bytes;
-	u32 seq;
-};
-
-static bool pkt_tcp(const struct sk_buff *skb, const struct ktrace_pkt *pkt,
-		    struct ktrace_tcp *tcp)
+static bool pkt_tcp(const struct sk_buff *skb, struct ktrace_pkt *pkt)
 {
 	const struct tcphdr *h;
 	struct tcphdr buf;
-	u32 header;
+	u32 header, bytes;
 
 	h = skb_header_pointer(skb, pkt->l4, sizeof(*h), &buf);
 	if (!h)
 		return false;
 	header = h->doff * 4;
-	tcp->from = pkt->src << 16 | ntohs(h->source);
-	tcp->to = pkt->dst << 16 | ntohs(h->dest);
-	tcp->bytes = pkt->bytes > header ? pkt->bytes - header : 0;
-	tcp->seq = ntohl(tcp->bytes ? h->seq : h->ack_seq);
+	bytes = pkt->bytes > header ? pkt->bytes - header : 0;
+	pkt->tcp = (struct ktrace_tcp) {
+		.from = pkt->src << 16 | ntohs(h->source),
+		.to = pkt->dst << 16 | ntohs(h->dest),
+		.bytes = bytes,
+		.seq = ntohl(bytes ? h->seq : h->ack_seq),
+	};
 	return true;
+}
+
+/* Reads the headers of a packet, the IP header being at an offset; false if it is
+ * neither Homa's nor TCP's.
+ */
+static bool pkt_read(const struct sk_buff *skb, int at, struct ktrace_pkt *pkt)
+{
+	if (!pkt_ip(skb, at, pkt))
+		return false;
+	if (pkt->proto == IPPROTO_HOMA)
+		return pkt_homa(skb, pkt);
+	return pkt->proto == IPPROTO_TCP && pkt_tcp(skb, pkt);
 }
 
 /* The host of a namespace, if it wants to know. */
@@ -193,24 +211,26 @@ static struct homa_net *sock_host(const struct sock *sk)
 	return ktrace_host(sock_net(sk));
 }
 
+#define tcp_event(hn, name, pkt)					\
+do {									\
+	const struct ktrace_tcp *tcp = &(pkt).tcp;			\
+									\
+	tt_event(hn, name, tcp->from, tcp->to, tcp->bytes, tcp->seq);	\
+} while (0)
+
 /* A packet is given to the queueing discipline of a device. */
 static void probe_queue(void *data, struct sk_buff *skb)
 {
 	struct homa_net *hn = ktrace_host(dev_net(skb->dev));
-	struct ktrace_homa homa;
 	struct ktrace_pkt pkt;
-	struct ktrace_tcp tcp;
 
-	if (!hn || !pkt_parse(skb, skb_network_offset(skb), &pkt))
+	if (!hn || !pkt_read(skb, skb_network_offset(skb), &pkt))
 		return;
-	if (pkt.proto == IPPROTO_TCP) {
-		if (pkt_tcp(skb, &pkt, &tcp))
-			tt_event(hn, TCP_QUEUE, tcp.from, tcp.to, tcp.bytes,
-				 tcp.seq);
-	} else if (pkt_homa(skb, &pkt, &homa) && homa.type == HOMA_DATA) {
-		tt_event(hn, QDISC_DATA, homa.id, homa.offset,
+	if (pkt.proto == IPPROTO_TCP)
+		tcp_event(hn, TCP_QUEUE, pkt);
+	else if (pkt.homa.type == HOMA_DATA)
+		tt_event(hn, QDISC_DATA, pkt.homa.id, pkt.homa.offset,
 			 skb_get_queue_mapping(skb));
-	}
 }
 
 /* A packet is given to a device. */
@@ -218,25 +238,17 @@ static void probe_xmit(void *data, const struct sk_buff *skb,
 		       const struct net_device *dev)
 {
 	struct homa_net *hn = ktrace_host(dev_net(dev));
-	struct ktrace_homa homa;
 	struct ktrace_pkt pkt;
-	struct ktrace_tcp tcp;
 
-	if (!hn || !pkt_parse(skb, skb_network_offset(skb), &pkt))
+	if (!hn || !pkt_read(skb, skb_network_offset(skb), &pkt))
 		return;
-	if (pkt.proto == IPPROTO_TCP) {
-		if (pkt_tcp(skb, &pkt, &tcp))
-			tt_event(hn, TCP_NIC, tcp.from, tcp.to, tcp.bytes,
-				 tcp.seq);
-		return;
-	}
-	if (!pkt_homa(skb, &pkt, &homa))
-		return;
-	if (homa.type == HOMA_DATA)
-		tt_event(hn, NIC_DATA, homa.id, homa.offset, homa.length,
-			 skb_get_queue_mapping(skb));
-	else if (homa.type == HOMA_GRANT)
-		tt_event(hn, NIC_GRANT, homa.id, homa.offset,
+	if (pkt.proto == IPPROTO_TCP)
+		tcp_event(hn, TCP_NIC, pkt);
+	else if (pkt.homa.type == HOMA_DATA)
+		tt_event(hn, NIC_DATA, pkt.homa.id, pkt.homa.offset,
+			 pkt.homa.length, skb_get_queue_mapping(skb));
+	else if (pkt.homa.type == HOMA_GRANT)
+		tt_event(hn, NIC_GRANT, pkt.homa.id, pkt.homa.offset,
 			 skb_get_queue_mapping(skb));
 }
 
@@ -244,45 +256,35 @@ static void probe_xmit(void *data, const struct sk_buff *skb,
 static void probe_arrive(void *data, const struct sk_buff *skb)
 {
 	struct homa_net *hn = ktrace_host(dev_net(skb->dev));
-	struct ktrace_homa homa;
 	struct ktrace_pkt pkt;
-	struct ktrace_tcp tcp;
 
-	if (!hn || !pkt_parse(skb, 0, &pkt))
+	if (!hn || !pkt_read(skb, 0, &pkt))
 		return;
-	if (pkt.proto == IPPROTO_TCP) {
-		if (pkt_tcp(skb, &pkt, &tcp))
-			tt_event(hn, TCP_GRO, tcp.from, tcp.to, tcp.bytes,
-				 tcp.seq);
-		return;
-	}
-	if (!pkt_homa(skb, &pkt, &homa))
-		return;
-	if (homa.type == HOMA_DATA)
-		tt_event(hn, GRO_DATA, pkt.src, homa.id, homa.offset, pkt.prio);
-	else if (homa.type == HOMA_GRANT)
-		tt_event(hn, GRO_GRANT, pkt.src, homa.id, homa.offset, pkt.prio);
+	if (pkt.proto == IPPROTO_TCP)
+		tcp_event(hn, TCP_GRO, pkt);
+	else if (pkt.homa.type == HOMA_DATA)
+		tt_event(hn, GRO_DATA, pkt.src, pkt.homa.id,
+			 pkt.homa.offset, pkt.prio);
+	else if (pkt.homa.type == HOMA_GRANT)
+		tt_event(hn, GRO_GRANT, pkt.src, pkt.homa.id,
+			 pkt.homa.offset, pkt.prio);
 	else
-		tt_event(hn, GRO_OTHER, pkt.src, homa.id, homa.type);
+		tt_event(hn, GRO_OTHER, pkt.src, pkt.homa.id, pkt.homa.type);
 }
 
 /* A softirq begins to handle a packet. */
 static void probe_receive(void *data, struct sk_buff *skb)
 {
 	struct homa_net *hn = ktrace_host(dev_net(skb->dev));
-	struct ktrace_homa homa;
 	struct ktrace_pkt pkt;
-	struct ktrace_tcp tcp;
 
-	if (!hn || !pkt_parse(skb, 0, &pkt))
+	if (!hn || !pkt_read(skb, 0, &pkt))
 		return;
-	if (pkt.proto == IPPROTO_TCP) {
-		if (pkt_tcp(skb, &pkt, &tcp))
-			tt_event(hn, TCP_SOFTIRQ, tcp.from, tcp.to, tcp.bytes,
-				 tcp.seq);
-	} else if (pkt_homa(skb, &pkt, &homa)) {
-		tt_event(hn, SOFTIRQ_START, pkt.src, homa.id, homa.type);
-	}
+	if (pkt.proto == IPPROTO_TCP)
+		tcp_event(hn, TCP_SOFTIRQ, pkt);
+	else
+		tt_event(hn, SOFTIRQ_START, pkt.src, pkt.homa.id,
+			 pkt.homa.type);
 }
 
 /* A discipline looks for a packet to send; is the device's queue stopped? */
@@ -313,19 +315,16 @@ static void probe_poll(void *data, struct napi_struct *napi, int work, int budge
 static void record_drop(const struct sk_buff *skb, enum skb_drop_reason reason)
 {
 	struct homa_net *hn = sock_host(skb->sk);
-	struct ktrace_homa homa;
 	struct ktrace_pkt pkt;
-	struct ktrace_tcp tcp;
 
-	if (!hn || !pkt_parse(skb, skb_network_offset(skb), &pkt))
+	if (!hn || !pkt_read(skb, skb_network_offset(skb), &pkt))
 		return;
-	if (pkt.proto == IPPROTO_TCP) {
-		if (pkt_tcp(skb, &pkt, &tcp))
-			tt_event(hn, TCP_DROPPED, tcp.from, tcp.to, tcp.seq,
-				 reason);
-	} else if (pkt_homa(skb, &pkt, &homa)) {
-		tt_event(hn, KERNEL_DROP, pkt.dst, homa.id, homa.type, reason);
-	}
+	if (pkt.proto == IPPROTO_TCP)
+		tt_event(hn, TCP_DROPPED, pkt.tcp.from, pkt.tcp.to,
+			 pkt.tcp.seq, reason);
+	else
+		tt_event(hn, KERNEL_DROP, pkt.dst, pkt.homa.id, pkt.homa.type,
+			 reason);
 }
 
 static void __maybe_unused probe_drop(void *data, struct sk_buff *skb,
@@ -580,16 +579,15 @@ int homa_ktrace_set(struct homa_net *hn, bool on)
  */
 void __homa_ktrace_freed(struct homa_net *hn, const struct sk_buff *skb)
 {
-	struct ktrace_homa homa;
 	struct ktrace_pkt pkt;
 
-	if (!pkt_parse(skb, skb_network_offset(skb), &pkt) ||
-	    pkt.proto != IPPROTO_HOMA || !pkt_homa(skb, &pkt, &homa))
+	if (!pkt_read(skb, skb_network_offset(skb), &pkt) ||
+	    pkt.proto != IPPROTO_HOMA)
 		return;
-	if (homa.type == HOMA_DATA)
-		tt_event(hn, DATA_FREED, homa.id, homa.offset, homa.length,
-			 skb_get_queue_mapping(skb));
-	else if (homa.type == HOMA_GRANT)
-		tt_event(hn, GRANT_FREED, homa.id, homa.offset,
+	if (pkt.homa.type == HOMA_DATA)
+		tt_event(hn, DATA_FREED, pkt.homa.id, pkt.homa.offset,
+			 pkt.homa.length, skb_get_queue_mapping(skb));
+	else if (pkt.homa.type == HOMA_GRANT)
+		tt_event(hn, GRANT_FREED, pkt.homa.id, pkt.homa.offset,
 			 skb_get_queue_mapping(skb));
 }

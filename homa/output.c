@@ -576,7 +576,7 @@ void homa_output_ack(struct homa_sock *hsk, struct homa_path *path,
 		n = homa_peer_pop_acks(peer, h.acks);
 	h.num_acks = htons(n);
 	homa_output_reply(hsk, path, HOMA_ACK, &h, sizeof(h), txq);
-	tt_event(homa_sock_net(hsk), ACK_SENT, (u32)path->id & ~1u,
+	tt_event(homa_sock_net(hsk), ACK_SENT, homa_id_traced(path->id),
 		 tt_addr6(&path->daddr), n);
 }
 
@@ -644,7 +644,7 @@ static struct homa_tx_id tx_id(const struct sk_buff *skb)
 	if (h->common.type != HOMA_DATA)
 		return (struct homa_tx_id){};
 	return (struct homa_tx_id) {
-		.id = (u32)be64_to_cpu(h->common.sender_id) & ~1u,
+		.id = homa_id_traced(be64_to_cpu(h->common.sender_id)),
 		.offset = ntohl(h->offset),
 		.length = skb->len - sizeof(*h),
 	};

@@ -340,7 +340,7 @@ int homa_recvmsg(struct socket *sock, struct msghdr *msg, size_t length,
 	if (msg->msg_get_inq)
 		msg->msg_inq = !list_empty_careful(&hsk->ready);
 	homa_metric_add(hn, recv_cycles, homa_now() - start);
-	tt_event(hn, RECVMSG_DONE, min(result, 0), (u32)args->id & ~1u,
+	tt_event(hn, RECVMSG_DONE, min(result, 0), homa_id_traced(args->id),
 		 max(result, 0));
 	trace_homa_recvmsg(hsk, args->id, result);
 	return result;

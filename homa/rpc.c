@@ -213,6 +213,19 @@ static int rpc_check_new(const struct homa_rpc *rpc)
 	return n < RPC_MAX_NAMESAKES ? 0 : -ENOBUFS;
 }
 
+/* May a new server RPC begin? See homa_rpc_publish(). Under RCU and hsk->lock. */
+static int rpc_admit(struct homa_rpc *rpc)
+{
+	int err = rpc_check_new(rpc);
+
+	if (err)
+		return err;
+	if (rpc->hsk->num_server_rpcs >=
+	    READ_ONCE(rpc->hn->sysctl.max_server_rpcs))
+		return -ENOBUFS;
+	return homa_tomb_enter(rpc);	/* after the lookup, see homa_rpc_end() */
+}
+
 /* Counts a server RPC for its peer and its host, if these may have another. */
 static int rpc_count(struct homa_rpc *rpc)
 {
@@ -265,20 +278,14 @@ static int rpc_insert(struct homa_rpc *rpc)
 int homa_rpc_publish(struct homa_rpc *rpc)
 {
 	struct homa_sock *hsk = rpc->hsk;
-	bool client = homa_is_client(rpc);
 	int err = 0;
 
 	spin_lock_bh(&hsk->lock);
 	rcu_read_lock();
 	if (hsk->shutdown)
 		err = -ESHUTDOWN;
-	else if (!client)
-		err = rpc_check_new(rpc);
-	if (!err && !client && hsk->num_server_rpcs >=
-			       READ_ONCE(rpc->hn->sysctl.max_server_rpcs))
-		err = -ENOBUFS;
-	if (!err && !client)	/* after the lookup, see homa_rpc_end() */
-		err = homa_tomb_enter(rpc);
+	else if (!homa_is_client(rpc))
+		err = rpc_admit(rpc);
 	rcu_read_unlock();
 	if (!err)
 		err = rpc_insert(rpc);

@@ -174,10 +174,9 @@ static inline bool homa_is_client(const struct homa_rpc *rpc)
 	return homa_id_is_client(rpc->key.id);
 }
 
-/* An id as timetraces show it: 32 bits of the client's, on both hosts. */
 static inline u32 homa_trace_id(const struct homa_rpc *rpc)
 {
-	return (u32)rpc->key.id & ~1u;
+	return homa_id_traced(rpc->key.id);
 }
 
 /* The peer's address as timetraces show it. */
