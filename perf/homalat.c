@@ -83,9 +83,7 @@ static void print_json(struct json *j, const uint64_t *counts)
 	json_u64(j, "failed", counts[RPCS_FAILED]);
 	json_u64(j, "abandoned", counts[RPCS_ABANDONED]);
 	json_str(j, "unit", "ns");
-	json_open(j, "total", '{');
-	hists_json(j, &all);
-	json_close(j, '}');
+	hists_json(j, "total", &all);
 	json_open(j, "sizes", '[');
 	for (class = 0; class < NUM_CLASSES; class++) {
 		if (!hist_of(class, PHASE_total)->n)
@@ -93,11 +91,9 @@ static void print_json(struct json *j, const uint64_t *counts)
 		json_open(j, NULL, '{');
 		json_u64(j, "min_size", class ? 1 << class : 0);
 		json_u64(j, "max_size", (2 << class) - 1);
-		for (phase = 0; phase < NUM_PHASES; phase++) {
-			json_open(j, phase_names[phase], '{');
-			hists_json(j, hist_of(class, phase));
-			json_close(j, '}');
-		}
+		for (phase = 0; phase < NUM_PHASES; phase++)
+			hists_json(j, phase_names[phase],
+				   hist_of(class, phase));
 		json_close(j, '}');
 	}
 	json_close(j, ']');

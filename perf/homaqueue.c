@@ -98,9 +98,7 @@ static void print_times(struct json *j)
 	}
 	for (i = 0; i < NUM_QUEUES; i++) {
 		if (j) {
-			json_open(j, queue_names[i], '{');
-			hists_json(j, &hists.change[i]);
-			json_close(j, '}');
+			hists_json(j, queue_names[i], &hists.change[i]);
 			continue;
 		}
 		printf("%-16s ", queue_names[i]);

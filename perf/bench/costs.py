@@ -9,7 +9,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "cloudlab"))
+TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "cloudlab"))
 from clusterlib.errors import ClusterError  # noqa: E402
 from clusterlib.units import size_label  # noqa: E402
 
@@ -21,6 +22,7 @@ LINKS = {"veth": "veth, as it comes: TCP's 64 kB frames cross whole",
 SIZES = (100, 1000, 10000, 50000, 100000, 500000)
 OUTSTANDING = (1, 8)
 MAX_UDP = 65507
+TIMEOUT_S = 3600
 # Medians of steady rows differ by less between two runs of the same code.
 TOLERANCE = 0.03
 STEADY_BYTES = 50000
@@ -85,6 +87,13 @@ def plan(pattern: str = "") -> list[Row]:
         return [row for row in rows if re.search(pattern, str(row))]
     except re.error as error:
         raise ClusterError(f"'{pattern}' is not a regular expression: {error}", 2) from None
+
+
+def machine(kernel: str, *options: str) -> list[str]:
+    """Return the words that boot KERNEL with the links and run guest.sh; rows are to follow."""
+    return [str(TOP / "cloudlab/bin/lab"), "vm", "--kernel", kernel, "--icount", "--nics", "2",
+            "--nic-model", "vmxnet3", "--timeout", str(TIMEOUT_S), *options, "--",
+            str(TOP / "perf/bench/guest.sh")]
 
 
 def parse_line(line: str) -> Cost | tuple[str, int] | None:

@@ -81,10 +81,11 @@ void hists_bars(FILE *to, const struct hist *h)
 	}
 }
 
-void hists_json(struct json *j, const struct hist *h)
+void hists_json(struct json *j, const char *name, const struct hist *h)
 {
 	int i;
 
+	json_open(j, name, '{');
 	json_u64(j, "n", h->n);
 	json_real(j, "mean", h->n ? (double)h->sum / h->n : 0);
 	json_u64(j, "p50", hist_quantile(h, 0.5));
@@ -97,4 +98,5 @@ void hists_json(struct json *j, const struct hist *h)
 		if (h->count[i])
 			json_pair(j, hist_lower(i), h->count[i]);
 	json_close(j, ']');
+	json_close(j, '}');
 }

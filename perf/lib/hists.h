@@ -30,7 +30,7 @@ void hists_line(FILE *to, const struct hist *h);
 /* A bar for each power of two. */
 void hists_bars(FILE *to, const struct hist *h);
 
-/* The same as members of a JSON object, in nanoseconds: like cp_node's "hist". */
-void hists_json(struct json *j, const struct hist *h);
+/* The same as a JSON object, in nanoseconds: like cp_node's "hist". */
+void hists_json(struct json *j, const char *name, const struct hist *h);
 
 #endif

@@ -33,3 +33,16 @@ int klog_records(int fd)
 	}
 	return n;
 }
+
+int klog_having(int fd, const char *text)
+{
+	char record[8192];
+	int n = 0;
+	ssize_t len;
+
+	while ((len = read(fd, record, sizeof(record) - 1)) > 0) {
+		record[len] = 0;
+		n += !!strstr(record, text);
+	}
+	return n;
+}

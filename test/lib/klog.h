@@ -9,4 +9,7 @@ int klog_open(void);
 /* Prints the records since the last call, and returns how many there are. */
 int klog_records(int fd);
 
+/* Returns how many of the records since the last call have a text. */
+int klog_having(int fd, const char *text);
+
 #endif

@@ -40,7 +40,7 @@ void ns_enter(int ns)
 static int traced[100];
 static int num_traced;
 
-void ns_keep_trace(const char *text)
+static void keep_trace(const char *text)
 {
 	const char *path = getenv("NS_TRACES");
 	FILE *to = path ? fopen(path, "a") : NULL;
@@ -51,21 +51,27 @@ void ns_keep_trace(const char *text)
 	fclose(to);
 }
 
+void ns_read_trace(int ns, char *text, size_t size)
+{
+	size_t n = 0;
+	FILE *from;
+
+	ns_enter(ns);
+	from = fopen("/proc/net/timetrace", "r");
+	if (from) {
+		n = fread(text, 1, size - 1, from);
+		fclose(from);
+	}
+	text[n] = 0;
+	keep_trace(text);
+}
+
 static void save_traces(void)
 {
 	static char text[16 << 20];
 
-	for (int i = 0; i < num_traced; i++) {
-		FILE *from;
-
-		ns_enter(traced[i]);
-		from = fopen("/proc/net/timetrace", "r");
-		if (!from)
-			continue;
-		text[fread(text, 1, sizeof(text) - 1, from)] = 0;
-		fclose(from);
-		ns_keep_trace(text);
-	}
+	for (int i = 0; i < num_traced; i++)
+		ns_read_trace(traced[i], text, sizeof(text));
 }
 
 static void want_trace(int ns)

@@ -30,10 +30,11 @@ void ns_join(int a, int b, int mtu);
 /* Writes net.homa.NAME of a namespace; returns 0 or -errno. */
 int ns_sysctl(int ns, const char *name, const char *value);
 
-/* Appends the text of a timetrace to the file that NS_TRACES names, if any. Traces of
- * the first 100 namespaces go there at the end of the program.
+/* Enters a namespace and reads its timetrace, which begins anew then; "" if there is
+ * none. What is read goes to the file that NS_TRACES names, too, if any, as do traces
+ * of the first 100 namespaces at the end of the program.
  */
-void ns_keep_trace(const char *text);
+void ns_read_trace(int ns, char *text, size_t size);
 
 /* Milliseconds on the monotonic clock. */
 int64_t now_ms(void);

@@ -8,7 +8,6 @@
  */
 
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 
 #include "counters.h"
 #include "hsock.h"
+#include "klog.h"
 #include "ktap.h"
 #include "ns.h"
 #include "wire.h"
@@ -29,17 +29,7 @@ static char trace[2 << 20];
 /* Reads the host's trace, which begins anew then. */
 static void read_trace(void)
 {
-	size_t n = 0;
-	FILE *f;
-
-	ns_enter(wnet.host);
-	f = fopen("/proc/net/timetrace", "r");
-	if (f) {
-		n = fread(trace, 1, sizeof(trace) - 1, f);
-		fclose(f);
-	}
-	trace[n] = 0;
-	ns_keep_trace(trace);
+	ns_read_trace(wnet.host, trace, sizeof(trace));
 }
 
 static int traced(const char *text)
@@ -231,25 +221,14 @@ static void freeze_packet(void)
 	}
 }
 
-/* Records of the kernel log from now on, until the next call with a text: how many
- * have it.
- */
-static int logged(const char *text)
+/* An action of net.homa.action writes a text to the kernel log so many times. */
+static void expect_logged(const char *action, const char *text, int times)
 {
-	static int fd = -1;
-	char record[1000];
-	int times = 0;
-	ssize_t n;
+	int fd = klog_open();
 
-	if (fd < 0)
-		fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
-	if (!text)
-		return lseek(fd, 0, SEEK_END);
-	while ((n = read(fd, record, sizeof(record) - 1)) > 0) {
-		record[n] = 0;
-		times += !!strstr(record, text);
-	}
-	return times;
+	EXPECT_RC(ns_sysctl(wnet.host, "action", action), 0);
+	EXPECT_EQ(klog_having(fd, text), times);
+	close(fd);
 }
 
 /* By hand: what net.homa.action writes to the log and to the trace. */
@@ -278,13 +257,9 @@ static void all_rpcs_are_dumped(void)
 		for (int i = 0; i < RPCS; i++) {
 			snprintf(text, sizeof(text), "RPC %llu state",
 				 (unsigned long long)id[i]);
-			logged(NULL);
-			EXPECT_RC(ns_sysctl(wnet.host, "action", "2"), 0);
-			EXPECT_EQ(logged(text), 1);
+			expect_logged("2", text, 1);
 		}
-		logged(NULL);
-		EXPECT_RC(ns_sysctl(wnet.host, "action", "9"), 0);
-		EXPECT_EQ(logged("client_request"), 1);
+		expect_logged("9", "client_request", 1);
 		hsock_close(&hs);
 	}
 }
@@ -299,16 +274,10 @@ static void one_rpc_is_logged(void)
 
 		EXPECT_RC(hsock_request(&hs, &to, "request", 7, &other), 0);
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
-		logged(NULL);
-		EXPECT_RC(ns_sysctl(wnet.host, "action", text), 0);
-		EXPECT_EQ(logged("RPC "), 1);
+		expect_logged(text, "RPC ", 1);
 		snprintf(text, sizeof(text), "RPC %llu state", (unsigned long long)id);
-		logged(NULL);
-		EXPECT_RC(ns_sysctl(wnet.host, "action", "0"), 0);
-		EXPECT_EQ(logged(text), 1);
-		logged(NULL);
-		EXPECT_RC(ns_sysctl(wnet.host, "action", "1"), 0);
-		EXPECT_EQ(logged("RPC "), 0);
+		expect_logged("0", text, 1);
+		expect_logged("1", "RPC ", 0);
 		hsock_close(&hs);
 	}
 }
@@ -327,9 +296,7 @@ static void granted_bytes_are_logged(void)
 		EXPECT(w_find(&q, W_GRANT, 5), "no GRANT");
 		snprintf(text, sizeof(text), ": %u bytes are granted",
 			 get32(&q, AT_GRANT_OFFSET) - 1000);
-		logged(NULL);
-		EXPECT_RC(ns_sysctl(wnet.host, "action", "8"), 0);
-		EXPECT_EQ(logged(text), 1);
+		expect_logged("8", text, 1);
 		hsock_close(&hs);
 	}
 }
@@ -344,9 +311,7 @@ static void waiting_messages_are_logged(void)
 		char text[80];
 
 		snprintf(text, sizeof(text), "RPC %llu has", (unsigned long long)id);
-		logged(NULL);
-		EXPECT_RC(ns_sysctl(wnet.host, "action", "4"), 0);
-		EXPECT_EQ(logged(text), 1);
+		expect_logged("4", text, 1);
 		hsock_close(&hs);
 	}
 	EXPECT_RC(ns_sysctl(wnet.host, "link_mbps", "0"), 0);
