@@ -162,7 +162,8 @@ def command(stock: Stock, path: Path, options: dict) -> list[str]:
     monitor = f"unix:{options['monitor']},server,nowait" if options["monitor"] else "none"
     words = ["qemu-system-x86_64", *cpu, "-smp", str(options["cpus"]), "-m", options["memory"],
              "-display", "none", "-monitor", monitor, "-no-reboot", "-kernel",
-             str(stock.image), "-initrd", str(path / "initrd"), "-append", APPEND,
+             str(stock.image), "-initrd", str(path / "initrd"), "-append",
+             f"{APPEND} {options['append']}".strip(),
              "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,"
              "multidevs=remap",
              "-virtfs", f"local,path={path},mount_tag=lab,security_model=none"]

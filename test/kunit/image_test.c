@@ -164,10 +164,48 @@ static void tt_image__read_in_any_chunks(struct kunit *test)
 	image_close(test, image);
 }
 
+/* The number of a CPU has 16 bits, and as many digits as it needs. */
+static void tt_image__cpus_beyond_255(struct kunit *test)
+{
+	static const int cpus[] = { 255, 256, 300, 65535 };
+	struct traced *owner = test->priv;
+	const struct tt_file_event *event;
+	const struct tt_file_header *h;
+	const struct tt_event *first;
+	struct tt_reader *reader;
+	struct tt_image *image;
+	char line[TT_LINE_BYTES], want[20];
+	int cpu, i;
+
+	tt_record(owner, "once");
+	for (i = 0; i < ARRAY_SIZE(cpus); i++) {
+		reader = tt_reader_alloc();
+		KUNIT_ASSERT_NOT_NULL(test, reader);
+		tt_stop(&owner->tt);
+		tt_reader_start(reader, &owner->tt);
+		KUNIT_ASSERT_EQ(test, reader->count, 1U);
+		reader->cursors[0].cpu = cpus[i];
+		first = tt_reader_peek(reader, &cpu);
+		tt_event_print(line, first, cpu);
+		snprintf(want, sizeof(want), "[C%d] once", cpus[i]);
+		KUNIT_EXPECT_NOT_NULL(test, strstr(line, want));
+		image = tt_image_alloc(reader, &owner->tt);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(image));
+		h = image_bytes(test, image, 4096);
+		event = (const void *)h + h->events_offset;
+		KUNIT_EXPECT_EQ(test, event->ring, cpus[i]);
+		KUNIT_EXPECT_EQ(test, event->zero, 0);
+		tt_image_free(image);
+		tt_go(&owner->tt);
+		tt_record(owner, "once");
+	}
+}
+
 static struct kunit_case image_cases[] = {
 	KUNIT_CASE(tt_image__header_texts_events),
 	KUNIT_CASE(tt_image__empty),
 	KUNIT_CASE(tt_image__counts_what_is_lost),
+	KUNIT_CASE(tt_image__cpus_beyond_255),
 	KUNIT_CASE(tt_image__read_in_any_chunks),
 	{}
 };

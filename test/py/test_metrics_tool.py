@@ -64,6 +64,13 @@ def test_every_counter_has_its_change_rate_and_cores(tmp_path: Path) -> None:
                                   "cores": [n, 2 * n, 3 * n]}
 
 
+def test_more_than_256_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "CORES", 300)
+    counted = change(tmp_path, {"send_calls": 7})["counters"]["send_calls"]
+    assert counted["value"] == 7 * 300 * 301 // 2
+    assert counted["cores"] == [7 * n for n in range(1, 301)]
+
+
 def test_figures(tmp_path: Path) -> None:
     # 0.5 s of 2 GHz are 1e9 cycles; sums are six times the values.
     said = change(tmp_path, {

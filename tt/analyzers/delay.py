@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from ttlib import plots, stats
+from ttlib import devices, plots, stats
 from ttlib.analysis import Result, analyzer
 from ttlib.model import Tables
 
-STAGES = [("xmit", "xmit", "nic"), ("net", "nic", "gro"), ("softirq", "gro", "rcvd"),
-          ("free", "nic", "nic_done"), ("total", "xmit", "rcvd")]
+STAGES = [("xmit", "xmit", "nic"), ("qdisc", "qdisc", "nic"), ("net", "nic", "gro"),
+          ("softirq", "gro", "rcvd"), ("free", "nic", "nic_done"), ("total", "xmit", "rcvd")]
 
 
 def kinds(t: Tables) -> dict[str, pd.DataFrame]:
@@ -19,9 +19,8 @@ def kinds(t: Tables) -> dict[str, pd.DataFrame]:
     length = t.messages.set_index(["id", "tx"]).length
     length = length[~length.index.duplicated()]
     of = length.reindex(pd.MultiIndex.from_frame(t.packets[["id", "tx"]])).to_numpy()
-    grants = t.grants.rename(columns={"sent": "xmit"}).assign(nic=float("nan"),
-                                                              gro=float("nan"),
-                                                              nic_done=float("nan"))
+    grants = t.grants.rename(columns={"sent": "xmit"}).assign(
+        **dict.fromkeys(devices.COLUMNS, float("nan")))
     return {"short": t.packets[of <= stats.SHORT], "long": t.packets[of > stats.SHORT],
             "grant": grants}
 
@@ -32,7 +31,8 @@ def delay(t: Tables, _: SimpleNamespace) -> Result:
 
     Read: total of short messages and of grants should stay near its minimum, since they go
     first everywhere; the rows "P98-P99" say which phase makes the tail. Phases between need
-    records of the device; without them there is only the total.
+    the kernel's records; without them there is only the total. qdisc is a part of xmit, and
+    free the time until the device was done.
     """
     parts, tails = {}, {}
     for name, packets in kinds(t).items():

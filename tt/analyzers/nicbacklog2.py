@@ -24,7 +24,8 @@ def nicbacklog2(t: Tables, _: SimpleNamespace) -> Result:
     """
     packets = queues.device_times(t)
     rows, curves = [], {}
-    for (host, queue), part in packets.groupby(["tx", "tx_cpu"]):
+    packets["queue"] = packets.queue.fillna(packets.tx_cpu).astype(int)
+    for (host, queue), part in packets.groupby(["tx", "queue"]):
         times = np.arange(part.xmit.min(), part.left.max() + STEP_NS, STEP_NS / 4)
         kb = part.wire.to_numpy(float) / 1e3
         held = level(part.xmit.to_numpy(float), times, kb) \

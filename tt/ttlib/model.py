@@ -23,8 +23,10 @@ messages  one row for each message, two for each RPC: id, kind (request, respons
 packets   one row for each data packet sent: tx, rx, id, offset, length, wire (bytes on
           an Ethernet), frame (offset of the first packet that was given to IP with it),
           sched (it needed a grant), prio (of the grant, else -1), resent (not for the
-          first time), xmit, nic (given to the device), nic_done
-          (the device is done with it), gro, rcvd, tx_cpu, rx_cpu.
+          first time), xmit, qdisc (given to the queueing discipline), queue (of the device:
+          its number), nic (given to the device), nic_done (the device is done with it), gro
+          (another device has received it), rcvd, tx_cpu, rx_cpu. From qdisc to gro: only
+          with the kernel's records (devices.py).
 grants    one row for each grant sent: id, offset, prio, increment (bytes), by (who
           grants), to, sent, rcvd, rx_cpu.
 intervals one row for each host and interval of 20 us: host, begin, tx_kb, rx_kb,

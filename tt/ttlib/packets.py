@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ttlib import devices
 from ttlib.recording import Recording, host_names
 
 DATA_HEADER = 56
@@ -18,7 +19,7 @@ DATA_HEADER = 56
 FRAME_BYTES = 58
 """Bytes of a packet on an Ethernet wire that wire_bytes lacks: IPv4 20, Ethernet 38."""
 PACKETS = ["tx", "rx", "id", "offset", "length", "wire", "frame", "sched", "prio", "resent",
-           "xmit", "nic", "nic_done", "gro", "rcvd", "tx_cpu", "rx_cpu"]
+           "xmit", *devices.COLUMNS, "rcvd", "tx_cpu", "rx_cpu"]
 GRANTS = ["id", "offset", "prio", "increment", "by", "to", "sent", "rcvd", "rx_cpu"]
 
 
@@ -111,7 +112,7 @@ def data_packets(recording: Recording) -> pd.DataFrame:
     table["wire"] = table.length + np.ceil(table.length / largest).clip(lower=1) \
         * (DATA_HEADER + FRAME_BYTES)
     table = add_priorities(table, recording)
-    for column in ("nic", "nic_done", "gro"):
+    for column in devices.COLUMNS:
         table[column] = np.nan
     return table[PACKETS].sort_values(["xmit", "offset"], kind="stable", ignore_index=True)
 

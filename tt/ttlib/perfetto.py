@@ -11,7 +11,7 @@ from typing import Any, Iterator
 
 import numpy as np
 
-from ttlib import queues
+from ttlib import kernel, queues
 from ttlib.model import Tables
 from ttlib.trace import THREADS
 
@@ -22,6 +22,13 @@ PHASES = [("request", "c_send", "s_complete"), ("wait for server", "s_complete",
           ("wait for client", "c_complete", "c_done")]
 COUNTERS = {"live RPCs": ("live_out", "live_in"), "kB to this host": ("inflight_kb",),
             "kB granted": ("granted_kb",)}
+
+
+# Tracks beside those of the cores, whose slices would overlap: number of the first core's.
+SOFTIRQ_TRACKS, THREAD_TRACKS = 1_000_000, 2_000_000
+INSTANTS = {"NAPI_POLL": "poll of device {device}: {work} of {budget}",
+            "TXQ_STOPPED": "queue {queue} is stopped, {waiting} wait",
+            "KERNEL_DROP": "drop of RPC {id}, reason {reason}"}
 
 
 def names(t: Tables, pids: dict[str, int]) -> Iterator[Event]:
@@ -83,6 +90,36 @@ def counters(t: Tables, pids: dict[str, int]) -> Iterator[Event]:
                "args": {"kb": round(row.excess * t.gbps / 8e3, 3)}}
 
 
+def cores(t: Tables, pids: dict[str, int]) -> Iterator[Event]:
+    """What the kernel recorded of cores: softirqs, turns of threads, polls, drops."""
+    runs = [(SOFTIRQ_TRACKS, "softirqs", "softirq", kernel.softirqs(t.recording), lambda row:
+             kernel.VECTORS.get(int(row.vector), f"vector {row.vector:.0f}")),
+            (THREAD_TRACKS, "threads", "thread", kernel.threads(t.recording),
+             lambda row: f"thread {row.pid:.0f}")]
+    for first, title, kind, table, name in runs:
+        for host, cpu in table[["host", "cpu"]].drop_duplicates().itertuples(index=False):
+            yield {"ph": "M", "name": "thread_name", "pid": pids[host], "tid": first + int(cpu),
+                   "ts": 0, "args": {"name": f"core {cpu:.0f} {title}"}}
+        for row in table.itertuples():
+            yield {"ph": "X", "cat": kind, "name": name(row), "pid": pids[row.host],
+                   "tid": first + int(row.cpu), "ts": row.begin / 1000,
+                   "dur": (row.end - row.begin) / 1000}
+    for event, text in INSTANTS.items():
+        for row in t.event(event).to_dict("records"):
+            yield {"ph": "i", "s": "t", "cat": "kernel", "name": text.format(**row),
+                   "pid": pids[row["host"]], "tid": int(row["cpu"]), "ts": row["ns"] / 1000}
+
+
+def device_spans(t: Tables, pids: dict[str, int]) -> Iterator[Event]:
+    """A span for each packet in its device, by transmit queue."""
+    inside = t.packets[t.packets.nic_done >= t.packets.nic]
+    for number, packet in enumerate(inside.itertuples()):
+        common = {"cat": "device", "id": f"d{number}", "pid": pids[packet.tx], "tid": 0,
+                  "name": f"queue {packet.queue:.0f}: {packet.id}:{packet.offset}"}
+        yield {**common, "ph": "b", "ts": packet.nic / 1000, "args": {"length": packet.length}}
+        yield {**common, "ph": "e", "ts": packet.nic_done / 1000}
+
+
 def instants(t: Tables, pids: dict[str, int]) -> Iterator[Event]:
     """Each record as an instant."""
     for host, trace in t.recording.traces.items():
@@ -95,7 +132,8 @@ def instants(t: Tables, pids: dict[str, int]) -> Iterator[Event]:
 def events(t: Tables, records: bool = False) -> list[Event]:
     """All events of a recording, in order of time after the names."""
     pids = {host: number for number, host in enumerate(t.hosts, 1)}
-    found = [*rpcs(t, pids), *packets(t, pids), *counters(t, pids)]
+    found = [*rpcs(t, pids), *packets(t, pids), *counters(t, pids), *cores(t, pids),
+             *device_spans(t, pids)]
     if records:
         found += instants(t, pids)
     order = np.argsort([event["ts"] for event in found], kind="stable")
