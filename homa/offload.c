@@ -188,22 +188,23 @@ static bool gro_is_last(const struct homa_data_hdr *h, u32 length)
 	       ntohl(h->message_length);
 }
 
-/* Puts a packet behind others; false if they are too many, or too long. See
- * skb_gro_receive_list(), which modules cannot call.
+/* Puts a packet behind others; false if they are too many, or too long. Its Homa
+ * header is @off bytes from its beginning. See skb_gro_receive_list(), which modules
+ * cannot call.
  */
-static bool gro_append(struct sk_buff *p, struct sk_buff *skb)
+static bool gro_append(struct sk_buff *p, struct sk_buff *skb, unsigned int off)
 {
 	struct homa_net *hn = homa_net(dev_net(skb->dev));
 
 	if (NAPI_GRO_CB(skb)->flush || p->len + skb->len > FRAME_MAX ||
 	    NAPI_GRO_CB(p)->count >= READ_ONCE(hn->sysctl.max_gro_skbs) ||
-	    !pskb_may_pull(skb, skb_gro_offset(skb)))
+	    !pskb_may_pull(skb, off))
 		return false;
 	if (NAPI_GRO_CB(p)->last == p)
 		skb_shinfo(p)->frag_list = skb;
 	else
 		NAPI_GRO_CB(p)->last->next = skb;
-	skb_pull(skb, skb_gro_offset(skb));
+	skb_pull(skb, off);
 	NAPI_GRO_CB(p)->last = skb;
 	NAPI_GRO_CB(p)->count++;
 	p->data_len += skb->len;
@@ -231,6 +232,10 @@ static struct sk_buff *gro_receive(struct list_head *head, struct sk_buff *skb)
 		return NULL;
 	}
 	last = gro_is_last(h, length);
+	/* If the header is in a page, a packet that is kept for others has it made
+	 * linear: the next ones look at it there.
+	 */
+	skb_gro_pull(skb, sizeof(*h));
 	list_for_each_entry(p, head, list) {
 		if (!NAPI_GRO_CB(p)->same_flow)
 			continue;
@@ -239,7 +244,7 @@ static struct sk_buff *gro_receive(struct list_head *head, struct sk_buff *skb)
 		else
 			NAPI_GRO_CB(p)->same_flow = 0;
 	}
-	if (!found || !gro_append(found, skb)) {
+	if (!found || !gro_append(found, skb, off)) {
 		NAPI_GRO_CB(skb)->flush |= last;
 		return found;	/* what came before goes first */
 	}

@@ -6,12 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "ktap.h"
@@ -64,10 +67,41 @@ static void packet_socket(void)
 	close(old);
 }
 
+static bool in_pieces(void)
+{
+	return getenv("WIRE_PIECES");
+}
+
+/* The host's v0, whose other end is a file. */
+static void tap_device(void)
+{
+	struct ifreq ifr = { .ifr_name = "v0", .ifr_flags = IFF_TAP | IFF_NO_PI |
+			     IFF_NAPI | IFF_NAPI_FRAGS };
+
+	ns_enter(wnet.host);
+	wnet.fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (wnet.fd < 0 || ioctl(wnet.fd, TUNSETIFF, &ifr)) {
+		fprintf(stderr, "# no tap device: %s\n", strerror(errno));
+		exit(2);
+	}
+}
+
+/* The host's v0, whose other end is the peer's, and read by a packet socket. */
+static void veth_device(void)
+{
+	ns_run(wnet.host, "ip link add v0 type veth peer name v1 && "
+	       "ip link set v1 netns /proc/%d/fd/%d", getpid(), wnet.peer);
+	ns_run(wnet.peer, "ip link set v1 name v0 && "
+	       "echo 1 >/proc/sys/net/ipv6/conf/v0/disable_ipv6 && "
+	       "ip link set v0 address 02:09:00:00:00:02 mtu 9000 up");
+}
+
 void wnet_offloads(bool on)
 {
 	const char *word = on ? "on" : "off";
 
+	if (in_pieces())
+		return;
 	ns_run(wnet.host, "ethtool -K v0 tx %s sg %s tso %s gso %s >/dev/null",
 	       word, word, word, word);
 }
@@ -76,11 +110,10 @@ void wnet_init(void)
 {
 	wnet.host = ns_new();
 	wnet.peer = ns_new();
-	ns_run(wnet.host, "ip link add v0 type veth peer name v1 && "
-	       "ip link set v1 netns /proc/%d/fd/%d", getpid(), wnet.peer);
-	ns_run(wnet.peer, "ip link set v1 name v0 && "
-	       "echo 1 >/proc/sys/net/ipv6/conf/v0/disable_ipv6 && "
-	       "ip link set v0 address 02:09:00:00:00:02 mtu 9000 up");
+	if (in_pieces())
+		tap_device();
+	else
+		veth_device();
 	ns_run(wnet.host, "ip link set v0 address 02:09:00:00:00:01 mtu %d up &&"
 	       "ip addr add 10.9.0.1/24 dev v0 && "
 	       "ip addr add fd09::1/64 dev v0 nodad && "
@@ -89,7 +122,8 @@ void wnet_init(void)
 	       "ip neigh add $a lladdr 02:09:00:00:00:02 nud permanent dev v0 "
 	       "|| exit 1; done; done", W_MTU);
 	wnet_offloads(false);
-	packet_socket();
+	if (!in_pieces())
+		packet_socket();
 	pcap_open();
 }
 
@@ -222,6 +256,33 @@ static int make_headers(const struct wpkt *p, uint8_t *b)
 	return 54;
 }
 
+void w_icmp(struct wpkt *p, int type, int code, const struct wpkt *quoted, int bytes)
+{
+	bool v4 = quoted->family == AF_INET;
+	int ip = v4 ? 20 : 40, n = 8;
+	uint32_t sum = 0;
+
+	w_make(p, quoted->family, W_BUSY, 0, 0, 0);
+	memset(p->b, 0, n + ip);
+	p->proto = v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	p->b[0] = type;
+	p->b[1] = code;
+	if (v4 ? type == 3 && code == 4 : type == 2)
+		put32(p, 4, 1400);	/* MTU */
+	p->b[n] = v4 ? 0x45 : 0x60;
+	put16(p, n + (v4 ? 2 : 4), quoted->len + (v4 ? ip : 0));
+	p->b[n + (v4 ? 9 : 6)] = quoted->proto;
+	p->b[n + (v4 ? 8 : 7)] = 64;
+	memcpy(p->b + n + (v4 ? 12 : 8), quoted->src, v4 ? 4 : 16);
+	memcpy(p->b + n + (v4 ? 16 : 24), quoted->dst, v4 ? 4 : 16);
+	memcpy(p->b + n + ip, quoted->b, bytes);
+	p->len = n + ip + bytes;
+	if (!v4)
+		sum = sum16(p->src, 16, 0) + sum16(p->dst, 16, 0) + p->len +
+		      IPPROTO_ICMPV6;
+	put16(p, 2, ~sum16(p->b, p->len, sum));
+}
+
 int w_frame(const struct wpkt *p, uint8_t *frame)
 {
 	int n = make_headers(p, frame);
@@ -230,13 +291,33 @@ int w_frame(const struct wpkt *p, uint8_t *frame)
 	return n + p->len;
 }
 
+/* The Ethernet header, a dozen small pieces and some pages. */
+static int write_in_pieces(uint8_t *frame, int n)
+{
+	static uint32_t seed = 1;
+	struct iovec iov[16];
+	int num = 0, len = ETH_HLEN;
+
+	for (int at = 0; at < n && num < ARRAY_LEN(iov); at += len) {
+		if (num)
+			len = num < 13 ? 1 + (seed >> 16) % 40 : 4096;
+		seed = seed * 1103515245 + 12345;
+		if (len > n - at)
+			len = n - at;
+		iov[num++] = (struct iovec){ frame + at, len };
+	}
+	return writev(wnet.fd, iov, num);
+}
+
 void w_send(const struct wpkt *p)
 {
 	static uint8_t frame[70000];
 	int n = w_frame(p, frame);
+	int rc;
 
 	pcap_frame(frame, n);
-	ASSERT(send(wnet.fd, frame, n, 0) == n,
+	rc = in_pieces() ? write_in_pieces(frame, n) : send(wnet.fd, frame, n, 0);
+	ASSERT(rc == n,
 	       "cannot send a frame of %d bytes: %s", n, strerror(errno));
 }
 
@@ -297,20 +378,32 @@ static bool parse(struct wpkt *p, const uint8_t *b, int n)
 	       (p->proto == IPPROTO_ICMPV6 && ip[0] == 1);
 }
 
+/* Reads a frame, if there is one; *@ours: this socket has sent it. */
+static int read_frame(uint8_t *frame, int size, bool *ours)
+{
+	struct sockaddr_ll from;
+	socklen_t fromlen = sizeof(from);
+	int n;
+
+	*ours = false;
+	if (in_pieces())
+		return read(wnet.fd, frame, size);
+	n = recvfrom(wnet.fd, frame, size, MSG_DONTWAIT,
+		     (struct sockaddr *)&from, &fromlen);
+	*ours = n > 0 && from.sll_pkttype == PACKET_OUTGOING;
+	return n;
+}
+
 bool w_recv(struct wpkt *p, int ms)
 {
 	static uint8_t frame[70000];
 	int64_t end = now_ms() + ms;
-	struct sockaddr_ll from;
-	socklen_t fromlen;
+	bool ours;
 	int n;
 
 	for (;;) {
-		fromlen = sizeof(from);
-		n = recvfrom(wnet.fd, frame, sizeof(frame), MSG_DONTWAIT,
-			     (struct sockaddr *)&from, &fromlen);
-		if (n > 0 && from.sll_pkttype != PACKET_OUTGOING &&
-		    parse(p, frame, n)) {
+		n = read_frame(frame, sizeof(frame), &ours);
+		if (n > 0 && !ours && parse(p, frame, n)) {
 			pcap_frame(frame, n);
 			return true;
 		}

@@ -4,6 +4,9 @@
  *   host namespace (live module)          peer namespace (no addresses)
  *   v0 10.9.0.1 fd09::1  ---- veth ----   v0, read and written by AF_PACKET
  *
+ * If WIRE_PIECES is in the environment, the host's v0 is a tap device instead, and what
+ * is written to it comes in pieces that no header fits, as from a card that fills pages.
+ *
  * The peer plays 10.9.0.2 and fd09::2, and any other address when it lies.
  * Its namespace has no addresses, so its kernel answers nothing. Packets are
  * byte arrays: offsets come from the protocol's description, not from the
@@ -111,6 +114,9 @@ void w_grant(struct wpkt *p, int family, int sport, int dport, uint64_t id,
 	     uint32_t offset, int prio);
 void w_resend(struct wpkt *p, int family, int sport, int dport, uint64_t id,
 	      uint32_t offset, uint32_t length, int prio);
+
+/* Makes @p an ICMP error that quotes the first @bytes behind the IP header of a packet. */
+void w_icmp(struct wpkt *p, int type, int code, const struct wpkt *quoted, int bytes);
 
 /* Writes a packet with its Ethernet and IP headers to @frame; returns the length. */
 int w_frame(const struct wpkt *p, uint8_t *frame);

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+/* Packets as virtual machines and containers send them: their headers are in pages that
+ * somebody else holds too, and frames wait to be cut.
+ *
+ * desc: packets with headers in pages, frames of others that are cut, and nonsense of both
+ * lab: --no-topology
+ * flavor: fast@quick debug
+ *
+ * The peer says with PACKET_VNET_HDR how much of a frame shall not be in pages, which
+ * works for frames longer than one; the packet socket of wire.h holds each frame, too.
+ */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hsock.h"
+#include "ktap.h"
+#include "ns.h"
+#include "wire.h"
+
+#define PORT 77
+#define PEER_CLIENT 0x9001
+#define PACKET 5000	/* bytes of data: more than a page */
+#define PACKETS 4
+
+static int vnet_fd;
+static struct wpkt p;
+
+static int ip_header(void)
+{
+	return ktap_family == AF_INET ? 20 : 40;
+}
+
+static ssize_t send_vnet(const struct wpkt *packet, struct virtio_net_hdr hdr)
+{
+	static uint8_t frame[70000];
+
+	memcpy(frame, &hdr, sizeof(hdr));
+	return send(vnet_fd, frame,
+		    sizeof(hdr) + w_frame(packet, frame + sizeof(hdr)), 0);
+}
+
+/* @linear: bytes behind the Ethernet header that are not in pages */
+static void send_pages(const struct wpkt *packet, int linear)
+{
+	struct virtio_net_hdr hdr = { .hdr_len = ETH_HLEN + linear };
+
+	ASSERT(send_vnet(packet, hdr) > 0, "cannot send: %s", strerror(errno));
+}
+
+static void send_data_in_pages(uint64_t id, int linear)
+{
+	for (int i = 0; i < PACKETS; i++) {
+		w_data(&p, ktap_family, PEER_CLIENT, PORT, id, PACKET * PACKETS,
+		       i * PACKET, PACKET, id);
+		send_pages(&p, linear);
+	}
+}
+
+static void check_message(struct hsock *server, uint64_t id, int total)
+{
+	struct hmsg m;
+
+	EXPECT_RC(hsock_recv_within(server, &m, 0, 1000), total);
+	EXPECT(m.args.id == (id ^ 1), "wrong id");
+	EXPECT(payload_ok(server, &m, id), "wrong bytes");
+	hsock_return(server, &m);
+}
+
+static void set_gro(bool on)
+{
+	ns_run(wnet.host, "ethtool -K v0 gro %s >/dev/null", on ? "on" : "off");
+}
+
+static void headers_in_pages(void)
+{
+	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
+	const int linear[] = { 0, ip_header(), ip_header() + 10, ip_header() + 28,
+			       ip_header() + AT_DATA };
+
+	for (int i = 0; i < ARRAY_LEN(linear) * 2; i++) {
+		uint64_t id = w_new_id();
+
+		ktap_label("%d bytes, GRO %s", linear[i / 2], i & 1 ? "on" : "off");
+		set_gro(i & 1);
+		send_data_in_pages(id, linear[i / 2]);
+		check_message(&server, id, PACKET * PACKETS);
+		w_drain();
+	}
+}
+
+/* A qdisc lets packets go together, so that the host's device collects them. */
+static void collected_headers_in_pages(void)
+{
+	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
+	uint64_t id = w_new_id();
+	struct counters before;
+
+	set_gro(true);
+	ns_run(wnet.peer, "tc qdisc add dev v0 root netem slot 2ms 2ms");
+	counters_read(wnet.host, &before);
+	send_data_in_pages(id, 0);
+	check_message(&server, id, PACKET * PACKETS);
+	ns_run(wnet.peer, "tc qdisc del dev v0 root");
+	EXPECT_EQ(counters_grew(wnet.host, &before, "packets_rcvd_DATA"), PACKETS);
+	EXPECT_GE(PACKETS - 1, counters_grew(wnet.host, &before, "softirq_calls"));
+	w_drain();
+}
+
+/* ICMP messages that quote a packet as far as it fits. */
+static void icmp_in_pages(void)
+{
+	bool v4 = ktap_family == AF_INET;
+	union haddr to = wnet_peer_addr(ktap_family, PORT);
+	struct hsock hs = hsock_open(wnet.host, ktap_family);
+	static char request[PACKET];
+	static struct wpkt q;
+	struct hmsg m;
+	uint64_t id;
+
+	set_gro(false);
+	ASSERT_RC(hsock_request(&hs, &to, request, sizeof(request), &id), 0);
+	w_expect(&q, W_DATA, 100);
+	ASSERT(q.len > 4096, "the packet has only %d bytes", q.len);
+	w_icmp(&p, v4 ? 3 : 1, v4 ? 3 : 4, &q, q.len);
+	send_pages(&p, 2 * ip_header() + 16);
+	EXPECT_RC(hsock_recv_within(&hs, &m, 0, 1000), -ENOTCONN);
+	EXPECT_EQ(m.args.id, id);
+	w_drain();
+}
+
+static struct virtio_net_hdr gso_header(int size)
+{
+	return (struct virtio_net_hdr){
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = ktap_family == AF_INET ? VIRTIO_NET_HDR_GSO_TCPV4 :
+						     VIRTIO_NET_HDR_GSO_TCPV6,
+		.hdr_len = ETH_HLEN + ip_header() + 20,
+		.gso_size = size,
+		.csum_start = ETH_HLEN + ip_header(),
+		.csum_offset = AT_CHECKSUM,
+	};
+}
+
+/* What a guest leaves to be cut arrives as packets. */
+static void frames_are_cut(void)
+{
+	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
+	struct counters before;
+	uint64_t id = w_new_id();
+
+	set_gro(false);
+	counters_read(wnet.host, &before);
+	w_data(&p, ktap_family, PEER_CLIENT, PORT, id, PACKET, 0, PACKET, id);
+	ASSERT(send_vnet(&p, gso_header(1000)) > 0, "cannot send: %s",
+	       strerror(errno));
+	check_message(&server, id, PACKET);
+	EXPECT_EQ(counters_grew(wnet.host, &before, "packets_rcvd_DATA"),
+		  PACKET / 1000);
+	w_drain();
+}
+
+/* Nothing that a guest says of its frames harms the host. */
+static void nonsense_about_frames(void)
+{
+	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
+	int sent = 0;
+
+	set_gro(true);
+	srandom(ktap_family);
+	for (int i = 0; i < 2000; i++) {
+		struct virtio_net_hdr hdr = gso_header(1 + random() % 9000);
+
+		w_data(&p, ktap_family, PEER_CLIENT, PORT, w_new_id(),
+		       random() % 3 ? 20000 : (int)random(), 0, 1 + random() % 9000, i);
+		if (!(random() % 2))
+			p.b[AT_TYPE] = W_DATA + random() % 12;
+		if (!(random() % 2))
+			p.b[AT_DOFF] = random();
+		if (!(random() % 4))
+			p.len = random() % 80;
+		if (!(random() % 2))
+			hdr.hdr_len = random() % 200;
+		if (!(random() % 4))
+			hdr.csum_start += random() % 80 - 20;
+		if (!(random() % 4))
+			hdr.csum_offset = random() % 60;
+		if (!(random() % 4))
+			hdr.flags = random() % 4;
+		if (!(random() % 4))
+			hdr.gso_type = random() % 6;
+		sent += send_vnet(&p, hdr) > 0;
+		w_drain();
+	}
+	EXPECT_GE(sent, 200);
+	hsock_close(&server);
+	server = hsock_server(wnet.host, ktap_family, PORT);
+	w_probe(&server, ktap_family);
+}
+
+static void open_vnet(void)
+{
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET };
+	int one = 1;
+
+	ns_enter(wnet.peer);
+	vnet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	addr.sll_ifindex = if_nametoindex("v0");
+	if (vnet_fd < 0 ||
+	    setsockopt(vnet_fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) ||
+	    bind(vnet_fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		fprintf(stderr, "# no packet socket: %s\n", strerror(errno));
+		exit(2);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct ktap_case cases[] = {
+		KTAP_EACH(headers_in_pages),
+		KTAP_EACH(collected_headers_in_pages),
+		KTAP_EACH(icmp_in_pages),
+		KTAP_EACH(frames_are_cut),
+		KTAP_EACH(nonsense_about_frames),
+	};
+
+	wnet_init();
+	ns_run(wnet.host, "ip link set v0 mtu 9000");
+	/* Frames are cut here, and the host's device collects packets. */
+	ns_run(wnet.peer, "ethtool -K v0 tso off >/dev/null");
+	open_vnet();
+	return ktap_main(argc, argv, cases, ARRAY_LEN(cases));
+}
