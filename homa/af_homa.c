@@ -14,6 +14,7 @@
 
 #include "addr.h"
 #include "af_homa.h"
+#include "encap.h"
 #include "ioctl.h"
 #include "rxmem.h"
 #include "sendmsg.h"
@@ -24,11 +25,13 @@
 static int af_init(struct sock *sk)
 {
 	struct homa_sock *hsk = homa_sk(sk);
+	int err;
 
 	/* Without memory there is no timetrace, which is no reason to fail. */
 	tt_net_start(&homa_sock_net(hsk)->tt);
 	homa_snapshots_alloc(homa_sock_net(hsk));
-	return homa_sock_init(hsk);
+	err = homa_encap_sock_init(homa_sock_net(hsk), sk);
+	return err ? err : homa_sock_init(hsk);
 }
 
 static void af_close(struct sock *sk, long timeout)

@@ -3,6 +3,7 @@
 #include <kunit/visibility.h>
 
 #include "dev.h"
+#include "encap.h"
 #include "freeze.h"
 #include "inspect.h"
 #include "ktrace.h"
@@ -32,6 +33,7 @@ static void homa_tt_net_exit(struct homa_net *hn)
 static int homa_queues_net_init(struct homa_net *hn)
 {
 	spin_lock_init(&hn->injection.lock);
+	homa_encap_net_init(hn);
 	homa_ports_net_init(hn);
 	homa_devs_net_init(hn);
 	return 0;
@@ -86,6 +88,7 @@ err_parts:
 static void __net_exit homa_net_pre_exit(struct net *net)
 {
 	WRITE_ONCE(homa_net(net)->live, false);
+	homa_encap_net_stop(homa_net(net));
 }
 
 static void __net_exit homa_net_exit(struct net *net)

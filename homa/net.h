@@ -81,7 +81,8 @@
  * compute settings; packets never wait for it. hn->snapshots.lock is one, for
  * who takes or reads snapshots; only leaves are taken inside it. ktrace.mutex
  * (ktrace.c) is one, for who switches tracing of the kernel on or off; no other
- * lock is held.
+ * lock is held. hn->encap.lock is one, for who makes a host's first socket; none
+ * of the above is held.
  */
 
 /**
@@ -263,6 +264,16 @@ struct homa_ktrace {
 };
 
 /**
+ * struct homa_encap - whether packets that look like TCP's are taken, see encap.c
+ * @lock: for who changes that
+ * @hooked: they are
+ */
+struct homa_encap {
+	struct mutex lock;
+	bool hooked;
+};
+
+/**
  * struct homa_net - one Homa host
  * @net: the namespace
  * @live: cleared before the namespace goes away; no packet is handled then
@@ -288,6 +299,7 @@ struct homa_ktrace {
  * @tombs: requests that were executed
  * @prio: sizes of incoming messages
  * @ktrace: whether other parts of the kernel are traced
+ * @encap: whether packets that look like TCP's are taken
  * @freezer: what freezes the timetrace
  * @injection: what drops packets for tests
  * @snapshots: how far messages were
@@ -305,6 +317,7 @@ struct homa_net {
 	/* Read mostly; READ_ONCE where a change in the middle would hurt. */
 	struct homa_sysctls sysctl;
 	struct homa_ktrace ktrace;
+	struct homa_encap encap;
 
 	/* Each with the cores that use it; their locks do not share lines. */
 	atomic64_t next_id ____cacheline_aligned_in_smp;

@@ -17,6 +17,10 @@
  * packet. A virtual machine may send such a frame through this kernel: those are
  * cut, too.
  *
+ * Frames that travel as TCP (encap.c) are cards' to cut, as TCP's are: each packet
+ * has its offset in the sequence number, which they advance. Such frames are made
+ * for devices that do it.
+ *
  * What a device receives singly is collected: packets of one message that it hands
  * over together make one trip through IP. They stay as they came, in a list.
  */
@@ -32,6 +36,7 @@
 #endif
 
 #include "dev.h"
+#include "encap.h"
 #include "offload.h"
 #include "output.h"
 #include "rpc.h"
@@ -39,6 +44,14 @@
 
 /* Longest IP packet. */
 #define FRAME_MAX 0xffff
+
+/* What a device must be able to do, to get frames. */
+static netdev_features_t offload_needs(const struct homa_rpc *rpc)
+{
+	if (!homa_encap_used(homa_sock_sk(rpc->hsk)))
+		return NETIF_F_GSO;
+	return ipv6_addr_v4mapped(&rpc->daddr) ? NETIF_F_TSO : NETIF_F_TSO6;
+}
 
 /**
  * homa_offload_max_data() - how much of a message one frame may hold
@@ -60,7 +73,7 @@ u32 homa_offload_max_data(const struct homa_rpc *rpc, u32 packet)
 	u32 packets;
 
 	/* What is in a tunnel of IPsec is encrypted packet by packet. */
-	if (!(ndev->features & NETIF_F_GSO) || rpc->dst->header_len)
+	if (!(ndev->features & offload_needs(rpc)) || rpc->dst->header_len)
 		return packet;
 	if (sysctl)
 		limit = min(limit, sysctl);
@@ -74,21 +87,27 @@ u32 homa_offload_max_data(const struct homa_rpc *rpc, u32 packet)
 
 /**
  * homa_offload_mark() - say that a packet is a frame
+ * @rpc: whose it is
  * @skb: DATA packet, beginning with its Homa header
- * @ipv4: it will have an IPv4 header
  * @packet: bytes of data in each of its packets but the last
  *
  * Context: any.
  */
-void homa_offload_mark(struct sk_buff *skb, bool ipv4, u32 packet)
+void homa_offload_mark(const struct homa_rpc *rpc, struct sk_buff *skb,
+		       u32 packet)
 {
+	struct homa_data_hdr *h = (struct homa_data_hdr *)skb->data;
 	struct skb_shared_info *shinfo = skb_shinfo(skb);
+	bool ipv4 = ipv6_addr_v4mapped(&rpc->daddr);
 
 	shinfo->gso_size = packet;
 	shinfo->gso_segs = DIV_ROUND_UP(skb->len - sizeof(struct homa_data_hdr),
 					packet);
-	shinfo->gso_type = SKB_GSO_SCTP |
-			   (ipv4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6);
+	shinfo->gso_type = ipv4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
+	if (homa_encap_used(homa_sock_sk(rpc->hsk)))
+		h->offset = htonl(HOMA_OFFSET_IN_SEQUENCE);
+	else
+		shinfo->gso_type |= SKB_GSO_SCTP;
 }
 
 static struct homa_data_hdr *gso_header(struct sk_buff *skb)

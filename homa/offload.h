@@ -18,6 +18,7 @@ struct sk_buff *homa_gso_segment(struct sk_buff *skb,
 				 netdev_features_t features);
 #endif
 struct sk_buff *homa_offload_split(struct sk_buff *skb);
-void homa_offload_mark(struct sk_buff *skb, bool ipv4, u32 packet);
+void homa_offload_mark(const struct homa_rpc *rpc, struct sk_buff *skb,
+		       u32 packet);
 
 #endif /* _HOMA_OFFLOAD_H */

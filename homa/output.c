@@ -87,7 +87,7 @@ static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path)
 
 	flowi4_init_output(&fl, path_oif(sk, path), READ_ONCE(sk->sk_mark),
 			   path_tclass(sk, path), RT_SCOPE_UNIVERSE,
-			   IPPROTO_HOMA, inet_sk_flowi_flags(sk),
+			   sk->sk_protocol, inet_sk_flowi_flags(sk),
 			   path->daddr.s6_addr32[3], path->saddr.s6_addr32[3],
 			   path->dport, inet_sk(sk)->inet_sport,
 			   sock_net_uid(sock_net(sk), sk));
@@ -108,7 +108,7 @@ static struct dst_entry *route_v6(struct sock *sk, struct homa_path *path)
 	struct flowi6 fl = {
 		.flowi6_oif = path_oif(sk, path),
 		.flowi6_mark = READ_ONCE(sk->sk_mark),
-		.flowi6_proto = IPPROTO_HOMA,
+		.flowi6_proto = sk->sk_protocol,
 		.flowi6_flags = inet_sk_flowi_flags(sk),
 		.flowlabel = ip6_make_flowinfo(path_tclass(sk, path), 0),
 		.daddr = path->daddr,
@@ -441,7 +441,7 @@ int homa_output_data(struct homa_rpc *rpc, u32 start, u32 end, bool retransmit,
 	h = (struct homa_data_hdr *)skb->data;
 	homa_peer_pop_ack(rpc->peer, &h->ack);
 	if (n > packet)
-		homa_offload_mark(skb, ipv6_addr_v4mapped(&rpc->daddr), packet);
+		homa_offload_mark(rpc, skb, packet);
 	rpc_path(rpc, &path);
 	tx_queue(rpc->hsk, skb, rpc->dst, rpc->dev, &path, prio, txq);
 	tt_event(rpc->hn, DATA_SEND, skb->len, homa_trace_peer(rpc),
@@ -595,7 +595,7 @@ static int xmit_v6(struct sock *sk, struct sk_buff *skb,
 		   const struct homa_tx_cb *cb)
 {
 	struct flowi6 fl = {
-		.flowi6_proto = IPPROTO_HOMA,
+		.flowi6_proto = sk->sk_protocol,
 		.saddr = cb->saddr,
 		.daddr = cb->daddr,
 	};
@@ -645,7 +645,7 @@ static struct homa_tx_id tx_id(const struct sk_buff *skb)
 		return (struct homa_tx_id){};
 	return (struct homa_tx_id) {
 		.id = homa_id_traced(be64_to_cpu(h->common.sender_id)),
-		.offset = ntohl(h->offset),
+		.offset = homa_data_offset(h),
 		.length = skb->len - sizeof(*h),
 	};
 }

@@ -89,18 +89,18 @@ struct homa_sysctls {
 
 	/* Frames of several packets */
 	int max_gro_skbs;	  /* packets that are collected */
+	int hijack_tcp;		  /* new sockets' packets travel as TCP (encap.c) */
 	int max_gso_size;	  /* bytes on IP's level; 0: the device's limit */
 
 	/* Kept for scripts: qdisc. */
 	int homa_share;
 
-	/* Kept for scripts: steering, layout for cards, encapsulation, page cache. */
+	/* Kept for scripts: steering, layout for cards, page cache. */
 	int busy_usecs;
 	int gro_busy_usecs;
 	int gro_policy;
 	int gso_force_software;
 	int *gen3_softirq_cores;  /* a CPU and 3 targets, for each CPU */
-	int hijack_tcp;
 	int skb_page_frees_per_sec;
 	int skb_page_pool_min_kb;
 

@@ -122,6 +122,12 @@ void wnet_init(void)
 	       "ip neigh add $a lladdr 02:09:00:00:00:02 nud permanent dev v0 "
 	       "|| exit 1; done; done", W_MTU);
 	wnet_offloads(false);
+	wnet.proto = getenv("WIRE_TCP") ? IPPROTO_TCP : IPPROTO_HOMA;
+	if (wnet.proto == IPPROTO_TCP &&
+	    ns_sysctl(wnet.host, "hijack_tcp", "1")) {
+		fprintf(stderr, "# cannot set hijack_tcp\n");
+		exit(2);
+	}
 	if (!in_pieces())
 		packet_socket();
 	pcap_open();
@@ -171,7 +177,7 @@ void w_make(struct wpkt *p, int family, int type, int sport, int dport,
 {
 	memset(p, 0, sizeof(*p) - sizeof(p->b) + 200);
 	p->family = family;
-	p->proto = IPPROTO_HOMA;
+	p->proto = wnet.proto;
 	p->tos = 0xe0;
 	inet_pton(family, family == AF_INET ? "10.9.0.2" : "fd09::2", p->src);
 	inet_pton(family, family == AF_INET ? "10.9.0.1" : "fd09::1", p->dst);
@@ -342,7 +348,13 @@ void w_send_message(int family, int sport, int dport, uint64_t id,
 	}
 }
 
-/* Takes a frame apart; false if it is no Homa packet and no ICMP error. */
+bool w_is_homa(const struct wpkt *p)
+{
+	return p->proto == wnet.proto && p->len >= 20 &&
+	       p->b[AT_FLAGS] == 0x06 && get16(p, AT_URGENT) == 0xb97d;
+}
+
+/* Takes a frame apart; false if it is no Homa or TCP packet and no ICMP error. */
 static bool parse(struct wpkt *p, const uint8_t *b, int n)
 {
 	const uint8_t *ip = b + 14;
@@ -373,7 +385,7 @@ static bool parse(struct wpkt *p, const uint8_t *b, int n)
 		return false;
 	p->len = len;
 	memcpy(p->b, ip, len);
-	return p->proto == IPPROTO_HOMA ||
+	return p->proto == IPPROTO_HOMA || p->proto == IPPROTO_TCP ||
 	       (p->proto == IPPROTO_ICMP && ip[0] == 3) ||
 	       (p->proto == IPPROTO_ICMPV6 && ip[0] == 1);
 }
@@ -419,7 +431,7 @@ bool w_find(struct wpkt *p, int type, int ms)
 	int64_t end = now_ms() + ms, left;
 
 	while ((left = end - now_ms()) >= 0 && w_recv(p, left))
-		if (p->proto == IPPROTO_HOMA && p->b[AT_TYPE] == type)
+		if (w_is_homa(p) && p->b[AT_TYPE] == type)
 			return true;
 	return false;
 }
@@ -435,7 +447,7 @@ bool w_find_icmp(struct wpkt *p, int ms)
 	int64_t end = now_ms() + ms, left;
 
 	while ((left = end - now_ms()) >= 0 && w_recv(p, left))
-		if (p->proto != IPPROTO_HOMA)
+		if (p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6)
 			return true;
 	return false;
 }
@@ -447,7 +459,7 @@ bool w_quiet(int ms)
 	if (!w_recv(&p, ms))
 		return true;
 	printf("# unexpected packet: protocol %d %s, %d bytes\n", p.proto,
-	       p.proto == IPPROTO_HOMA ? w_type_name(p.b[AT_TYPE]) : "",
+	       w_is_homa(&p) ? w_type_name(p.b[AT_TYPE]) : "",
 	       p.len);
 	return false;
 }

@@ -70,11 +70,14 @@ struct wpkt {
  * @host: where the module is tested
  * @peer: where packets are made
  * @fd: the peer's packet socket
+ * @proto: IP protocol of packets that are made, and that are Homa's: 146, or 6 if the
+ *	environment has WIRE_TCP; then the host's sockets send so, too
  */
 struct wnet {
 	int host;
 	int peer;
 	int fd;
+	int proto;
 };
 
 extern struct wnet wnet;
@@ -131,7 +134,7 @@ void w_send_control(int family, int type, int sport, int dport, uint64_t id);
 void w_send_message(int family, int sport, int dport, uint64_t id,
 		    uint32_t total, uint32_t seed, int max);
 
-/* Receives the next Homa packet or ICMP error from the host; false if none
+/* Receives the next Homa or TCP packet or ICMP error from the host; false if none
  * came within @ms.
  */
 bool w_recv(struct wpkt *p, int ms);
@@ -147,7 +150,7 @@ bool w_find(struct wpkt *p, int type, int ms);
 /* Receives until an ICMP error comes. */
 bool w_find_icmp(struct wpkt *p, int ms);
 
-/* True if no Homa packet or ICMP error comes for @ms. */
+/* True if no such packet comes for @ms. */
 bool w_quiet(int ms);
 
 /* Drops whatever has come. */
@@ -174,6 +177,9 @@ void w_probe(const struct hsock *server, int family);
 
 /* True if DATA packet's payload is right. */
 bool w_payload_ok(const struct wpkt *p, uint32_t seed);
+
+/* Is a received packet Homa's, in the way that @wnet.proto says? */
+bool w_is_homa(const struct wpkt *p);
 
 /* A fresh RPC id for the peer as a client. */
 uint64_t w_new_id(void);

@@ -80,7 +80,7 @@ static int collect(void)
 
 	/* Grants come before sending returns: all is one core's softirq. */
 	while (w_recv(&p, 0)) {
-		if (p.proto != IPPROTO_HOMA || p.b[AT_TYPE] != W_GRANT)
+		if (!w_is_homa(&p) || p.b[AT_TYPE] != W_GRANT)
 			continue;
 		for (int i = 0; i < num_messages; i++) {
 			struct message *m = &messages[i];

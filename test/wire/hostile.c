@@ -85,6 +85,9 @@ static void watch_end(struct watch *w, int64_t least_drops)
 
 static void truncated_at_every_length(void)
 {
+	/* What is too short for the marks of a packet that travels as TCP is TCP's. */
+	int least = wnet.proto == IPPROTO_TCP ? AT_LENGTH : 1;
+
 	FOR_FAMILIES(family) {
 		struct hsock server = hsock_server(wnet.host, family, PORT);
 		struct watch w;
@@ -92,7 +95,7 @@ static void truncated_at_every_length(void)
 
 		watch_start(&w, &server);
 		for (int type = W_DATA; type <= W_ACK; type++) {
-			for (int len = 1; len < w_header_len(type); len++) {
+			for (int len = least; len < w_header_len(type); len++) {
 				w_make(&p, family, type, PEER_CLIENT, PORT,
 				       w_new_id());
 				put32(&p, AT_LENGTH, 100);
@@ -688,7 +691,7 @@ static void no_amplification(void)
 			w_send(&p);
 		}
 		while (w_recv(&p, 2))
-			out += p.proto == IPPROTO_HOMA ? p.len : 0;
+			out += w_is_homa(&p) ? p.len : 0;
 		EXPECT(out <= 50 * 37, "50 forged RESENDs caused %lld bytes",
 		       (long long)out);
 		hsock_close(&hs);

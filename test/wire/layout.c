@@ -137,7 +137,10 @@ static void data_over_a_device_with_offloads(void)
 		while (start < total && !ktap_failed()) {
 			w_expect(&got, W_DATA, 1000);
 			if (got.b[AT_DOFF] == 0xe0) {
-				EXPECT_EQ(get32(&got, AT_OFFSET), start);
+				/* Frames for cards have it in the sequence. */
+				if (wnet.proto != IPPROTO_TCP)
+					EXPECT_EQ(get32(&got, AT_OFFSET), start);
+				EXPECT_EQ(get32(&got, AT_SEQUENCE), start);
 				EXPECT(w_payload_ok(&got, total), "wrong data");
 				start += got.len - AT_DATA;
 			} else {
