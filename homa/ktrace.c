@@ -32,7 +32,6 @@
 #include <trace/events/irq.h>
 #include <trace/events/napi.h>
 #include <trace/events/net.h>
-#include <trace/events/qdisc.h>
 #include <trace/events/sched.h>
 #include <trace/events/skb.h>
 #include <trace/events/tcp.h>
@@ -218,13 +217,29 @@ do {									\
 	tt_event(hn, name, tcp->from, tcp->to, tcp->bytes, tcp->seq);	\
 } while (0)
 
+/* A packet, of whatever protocol, is given to a device: is its queue stopped? The
+ * kernel does not ask a discipline for packets then, so this is where it shows.
+ */
+static void record_stopped(struct homa_net *hn, const struct sk_buff *skb)
+{
+	u16 queue = skb_get_queue_mapping(skb);
+	const struct netdev_queue *txq = netdev_get_tx_queue(skb->dev, queue);
+
+	if (netif_xmit_frozen_or_stopped(txq))
+		tt_event(hn, TXQ_STOPPED, queue,
+			 qdisc_qlen_sum(rcu_dereference_bh(txq->qdisc)));
+}
+
 /* A packet is given to the queueing discipline of a device. */
 static void probe_queue(void *data, struct sk_buff *skb)
 {
 	struct homa_net *hn = ktrace_host(dev_net(skb->dev));
 	struct ktrace_pkt pkt;
 
-	if (!hn || !pkt_read(skb, skb_network_offset(skb), &pkt))
+	if (!hn)
+		return;
+	record_stopped(hn, skb);
+	if (!pkt_read(skb, skb_network_offset(skb), &pkt))
 		return;
 	if (pkt.proto == IPPROTO_TCP)
 		tcp_event(hn, TCP_QUEUE, pkt);
@@ -285,19 +300,6 @@ static void probe_receive(void *data, struct sk_buff *skb)
 	else
 		tt_event(hn, SOFTIRQ_START, pkt.src, pkt.homa.id,
 			 pkt.homa.type);
-}
-
-/* A discipline looks for a packet to send; is the device's queue stopped? */
-static void probe_dequeue(void *data, struct Qdisc *qdisc,
-			  const struct netdev_queue *txq, int packets,
-			  struct sk_buff *skb)
-{
-	/* That of a device that is going away is noop_qdisc, whose queue has none. */
-	struct homa_net *hn = txq->dev ? ktrace_host(dev_net(txq->dev)) : NULL;
-
-	if (hn && netif_xmit_frozen_or_stopped(txq))
-		tt_event(hn, TXQ_STOPPED, (u32)(txq - txq->dev->_tx),
-			 qdisc_qlen(qdisc));
 }
 
 static void probe_poll(void *data, struct napi_struct *napi, int work, int budget)
@@ -454,7 +456,6 @@ static struct ktrace_probe ktrace_probes[] = {
 	PROBE(napi_gro_receive_entry, probe_arrive),
 	PROBE(netif_rx_entry, probe_arrive),
 	PROBE(netif_receive_skb, probe_receive),
-	PROBE(qdisc_dequeue, probe_dequeue),
 	PROBE(napi_poll, probe_poll),
 	PROBE(tcp_rcv_space_adjust, probe_tcp_read),
 	PROBE(softirq_entry, probe_softirq_entry),
@@ -471,7 +472,6 @@ static void __maybe_unused probes_check(void)
 	check_trace_callback_type_napi_gro_receive_entry(probe_arrive);
 	check_trace_callback_type_netif_rx_entry(probe_arrive);
 	check_trace_callback_type_netif_receive_skb(probe_receive);
-	check_trace_callback_type_qdisc_dequeue(probe_dequeue);
 	check_trace_callback_type_napi_poll(probe_poll);
 	check_trace_callback_type_tcp_rcv_space_adjust(probe_tcp_read);
 	check_trace_callback_type_softirq_entry(probe_softirq_entry);

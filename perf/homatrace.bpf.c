@@ -115,13 +115,26 @@ static __always_inline bool tcp_parse(struct sk_buff *skb, const struct packet *
 		TRACE(event, tcp.from, tcp.to, tcp.bytes, tcp.seq); \
 } while (0)
 
+/* A packet, of whatever protocol, is given to a device: is its queue stopped? */
+static __always_inline void trace_stopped(struct sk_buff *skb)
+{
+	u64 size = bpf_core_type_size(struct netdev_queue);
+	struct netdev_queue *txq = (void *)((u64)skb->dev->_tx + skb->queue_mapping * size);
+
+	if (BPF_CORE_READ(txq, state) & TXQ_OFF)
+		TRACE(TXQ_STOPPED, skb->queue_mapping, BPF_CORE_READ(txq, qdisc, q.qlen), 0, 0);
+}
+
 SEC("tp_btf/net_dev_queue")
 int BPF_PROG(on_queue, struct sk_buff *skb)
 {
 	struct packet p = {};
 	struct homa homa;
 
-	if (!is_ours(skb->dev) || !packet_ip(skb, skb->network_header, &p))
+	if (!is_ours(skb->dev))
+		return 0;
+	trace_stopped(skb);
+	if (!packet_ip(skb, skb->network_header, &p))
 		return 0;
 	if (p.proto == IPPROTO_TCP)
 		TRACE_TCP(TCP_QUEUE, skb, &p);
@@ -203,21 +216,9 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, u32 reason)
 {
 	struct packet p = {};
 
+	/* Packets that come in belong to no socket; the peer is the other host. */
 	if (packet_homa(skb, &p) && packet_netns(skb) == netns)
-		TRACE(KERNEL_DROP, p.saddr, p.id, p.type, reason);
-	return 0;
-}
-
-SEC("tp_btf/qdisc_dequeue")
-int BPF_PROG(on_dequeue, struct Qdisc *qdisc, struct netdev_queue *txq)
-{
-	struct net_device *dev = txq->dev;
-	u64 index;
-
-	if (!(txq->state & TXQ_OFF) || !is_ours(dev))
-		return 0;
-	index = ((u64)txq - (u64)dev->_tx) / bpf_core_type_size(struct netdev_queue);
-	TRACE(TXQ_STOPPED, index, qdisc->q.qlen, 0, 0);
+		TRACE(KERNEL_DROP, skb->sk ? p.daddr : p.saddr, p.id, p.type, reason);
 	return 0;
 }
 

@@ -40,7 +40,7 @@ static const struct {
 } points[] = {
 	{ "net", "net_dev_queue" }, { "net", "net_dev_start_xmit" },
 	{ "net", "napi_gro_receive_entry" }, { "net", "netif_rx_entry" },
-	{ "net", "netif_receive_skb" }, { "net", "qdisc_dequeue" },
+	{ "net", "netif_receive_skb" },
 	{ "drop", "kfree_skb" }, { "napi", "napi_poll" }, { "tcp", "tcp_rcv_space_adjust" },
 	{ "softirq", "softirq_entry" }, { "softirq", "softirq_exit" },
 	{ "sched", "sched_switch" }, { "lock", "contention_begin" }, { "lock", "contention_end" },

@@ -99,6 +99,7 @@ trace h1
 drops=$(on h1 tc -s qdisc show dev e0 | sed -nE 's/.*dropped ([0-9]+),.*/\1/p' | paste -sd+ | bc)
 check_at_least "the queue drops packets" "$drops" 1
 check_equal "each is recorded" "$(events 'kernel drops')" "$drops"
+check_equal "the peer is where they went" "$(events 'kernel drops packet, peer 0xa000002')" "$drops"
 on h2 cat /proc/net/timetrace >$file.h2
 check_equal "not by h2" "$(grep -c 'kernel drops' $file.h2)" 0
 on h1 tc qdisc del dev e0 root
