@@ -196,7 +196,7 @@ def test_figures_have_axes_with_units(tmp_path: Path) -> None:
             result(name).plot(ax)
             labels = f"{ax.get_xlabel()} {ax.get_ylabel()} " + " ".join(
                 other.get_ylabel() for other in figure.axes)
-            assert ax.has_data(), name
+            assert ax.has_data() and ax.get_xlabel() and ax.get_ylabel(), name
             assert re.search(r", (us|kB|Gb/s|bytes|ns)|packets|pages|records|messages|fraction"
                              r"|checks", labels), f"{name}: {labels}"
             plt.close(figure)

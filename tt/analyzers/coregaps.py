@@ -39,5 +39,5 @@ def coregaps(t: Tables, o: SimpleNamespace) -> Result:
     table = gaps(t, o.min_us * 1000)
     longest = f"the longest, {table.us[0]:.0f} us, on {table.host[0]}" if len(table) else "none"
     return Result(f"{len(table)} gaps of {o.min_us:g} us or more: {longest}.", table,
-                  plots.bars(table.groupby("host").us.max(), "longest gap, us")
+                  plots.bars(table.groupby("host").us.max(), "longest gap, us", "host")
                   if len(table) else None)

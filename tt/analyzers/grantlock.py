@@ -35,4 +35,4 @@ def grantlock(t: Tables, _: SimpleNamespace) -> Result:
     many = len(checks)
     return Result(f"{many} grant checks gave {table.grants.sum():.0f} grants; they took "
                   f"{checks.ns.sum() / 1000:.0f} us of CPU time in all.", table,
-                  plots.bars(table.groupby("host").checks.sum(), "grant checks"))
+                  plots.bars(table.groupby("host").checks.sum(), "grant checks", "host"))

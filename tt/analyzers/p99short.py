@@ -41,4 +41,4 @@ def p99short(t: Tables, o: SimpleNamespace) -> Result:
         if len(chosen) else ""
     both = pd.DataFrame({"all": chosen[names].mean(), "slowest": slow[names].mean()}).T
     return Result(f"{len(chosen)} short RPCs; medians in us: {usual}.", table,
-                  plots.bars(both, "mean time, us") if len(chosen) else None)
+                  plots.bars(both, "mean time, us", "RPCs") if len(chosen) else None)

@@ -40,4 +40,4 @@ def pid(t: Tables, o: SimpleNamespace) -> Result:
     idle = table[table.event == "RECVMSG_START"].step_us.sum()
     return Result(f"Thread {thread} of {host}: {len(ids)} messages; it waited {idle:.0f} us for "
                   "them.", table, plots.bars(table.groupby("event").step_us.sum(),
-                                             "time until its next record, us"))
+                                             "time until its next record, us", "record"))

@@ -38,5 +38,6 @@ def timeline(t: Tables, o: SimpleNamespace) -> Result:
     named = table.assign(name=table.side.str[0] + " " + table.stage).set_index("name") \
         if rows else table
     return Result(f"{len(chosen)} RPCs with messages of {o.min_len} to {o.max_len} B.", table,
-                  plots.bars(named.mean_us, "mean time since the side's start, us")
+                  plots.bars(named.mean_us, "mean time since the side's start, us",
+                             "stage of client (c) and server (s)")
                   if rows else None)

@@ -65,7 +65,7 @@ def ccdf(groups: dict[str, pd.Series], xlabel: str) -> Plot:
     return draw
 
 
-def bars(values: pd.Series | pd.DataFrame, ylabel: str, xlabel: str = "") -> Plot:
+def bars(values: pd.Series | pd.DataFrame, ylabel: str, xlabel: str) -> Plot:
     """A bar for each row; columns of a table are stacked."""
     def draw(ax: Axes) -> None:
         table = values.to_frame() if isinstance(values, pd.Series) else values
