@@ -12,13 +12,16 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "hsock.h"
@@ -31,7 +34,8 @@
 #define PACKET 5000	/* bytes of data: more than a page */
 #define PACKETS 4
 
-static int vnet_fd;
+static int vnet_fd;	/* packet socket of the peer */
+static int tap_fd;	/* other end of the host's t0 */
 static struct wpkt p;
 
 static int ip_header(void)
@@ -39,13 +43,17 @@ static int ip_header(void)
 	return ktap_family == AF_INET ? 20 : 40;
 }
 
-static ssize_t send_vnet(const struct wpkt *packet, struct virtio_net_hdr hdr)
+static ssize_t write_vnet(int fd, const struct wpkt *packet, struct virtio_net_hdr hdr)
 {
 	static uint8_t frame[70000];
 
 	memcpy(frame, &hdr, sizeof(hdr));
-	return send(vnet_fd, frame,
-		    sizeof(hdr) + w_frame(packet, frame + sizeof(hdr)), 0);
+	return write(fd, frame, sizeof(hdr) + w_frame(packet, frame + sizeof(hdr)));
+}
+
+static ssize_t send_vnet(const struct wpkt *packet, struct virtio_net_hdr hdr)
+{
+	return write_vnet(vnet_fd, packet, hdr);
 }
 
 /* @linear: bytes behind the Ethernet header that are not in pages */
@@ -168,6 +176,40 @@ static void frames_are_cut(void)
 	w_drain();
 }
 
+/* The layout that cards can cut: each segment begins with its offset. What a guest
+ * sends to its own host is never cut.
+ */
+static void segments_with_offsets(void)
+{
+	enum { SEGMENT = 1000 };
+	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
+	struct virtio_net_hdr hdr = gso_header(4 + SEGMENT);
+
+	set_gro(false);
+	for (int cut = 0; cut < 2; cut++) {
+		uint64_t id = w_new_id();
+		struct counters before;
+
+		ktap_label("%s", cut ? "cut" : "whole");
+		counters_read(wnet.host, &before);
+		w_data(&p, ktap_family, PEER_CLIENT, PORT, id, PACKET, 0, PACKET, id);
+		p.b[AT_DOFF] = 0xd0;
+		for (int at = PACKET - SEGMENT; at >= 0; at -= SEGMENT) {
+			int to = AT_OFFSET + at / SEGMENT * (4 + SEGMENT);
+
+			memmove(p.b + to + 4, p.b + AT_DATA + at, SEGMENT);
+			put32(&p, to, at);
+		}
+		p.len = AT_OFFSET + PACKET / SEGMENT * (4 + SEGMENT);
+		ASSERT(write_vnet(cut ? vnet_fd : tap_fd, &p, hdr) > 0,
+		       "cannot send: %s", strerror(errno));
+		check_message(&server, id, PACKET);
+		EXPECT_EQ(counters_grew(wnet.host, &before, "packets_rcvd_DATA"),
+			  cut ? PACKET / SEGMENT : 1);
+		w_drain();
+	}
+}
+
 /* Nothing that a guest says of its frames harms the host. */
 static void nonsense_about_frames(void)
 {
@@ -197,7 +239,7 @@ static void nonsense_about_frames(void)
 			hdr.flags = random() % 4;
 		if (!(random() % 4))
 			hdr.gso_type = random() % 6;
-		sent += send_vnet(&p, hdr) > 0;
+		sent += write_vnet(i & 1 ? vnet_fd : tap_fd, &p, hdr) > 0;
 		w_drain();
 	}
 	EXPECT_GE(sent, 200);
@@ -222,6 +264,20 @@ static void open_vnet(void)
 	}
 }
 
+static void open_tap(void)
+{
+	struct ifreq ifr = { .ifr_name = "t0",
+			     .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+
+	ns_enter(wnet.host);
+	tap_fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (tap_fd < 0 || ioctl(tap_fd, TUNSETIFF, &ifr)) {
+		fprintf(stderr, "# no tap device: %s\n", strerror(errno));
+		exit(2);
+	}
+	ns_run(wnet.host, "ip link set t0 address 02:09:00:00:00:01 mtu 9000 up");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = {
@@ -229,6 +285,7 @@ int main(int argc, char **argv)
 		KTAP_EACH(collected_headers_in_pages),
 		KTAP_EACH(icmp_in_pages),
 		KTAP_EACH(frames_are_cut),
+		KTAP_EACH(segments_with_offsets),
 		KTAP_EACH(nonsense_about_frames),
 	};
 
@@ -237,5 +294,6 @@ int main(int argc, char **argv)
 	/* Frames are cut here, and the host's device collects packets. */
 	ns_run(wnet.peer, "ethtool -K v0 tso off >/dev/null");
 	open_vnet();
+	open_tap();
 	return ktap_main(argc, argv, cases, ARRAY_LEN(cases));
 }
