@@ -48,3 +48,22 @@ tear_down() {
 	check "the module unloads and loads again" sh -c 'for i in $(seq 50); do
 		rmmod homa 2>/dev/null && break; sleep 0.1; done; insmod "$LAB_MODULE"'
 }
+
+# cost_hosts: a and b over veth; b answers what cost() asks
+cost_hosts() {
+	ip link add v0 type veth peer name v1
+	host a v0 1 0
+	host b v1 2 0
+	meet a 10.7.0.2
+	ip netns exec b "$TOP/out/bin/rpc_cost" server homa --port 4000 >/run/server &
+	until [ -s /run/server ]; do
+		sleep 0.01
+	done
+	cost 100 >/run/warm
+}
+
+# cost SIZE [COUNT]: median of RPCs one at a time, in ns; in a counted machine, instructions
+cost() {
+	on a "$TOP/out/bin/rpc_cost" client homa 10.7.0.2 --port 4000 --size "$1" \
+		--outstanding 1 --count "${2:-200}" | sed -n 's/.*"p50": \([0-9]*\).*/\1/p'
+}

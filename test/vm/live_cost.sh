@@ -14,21 +14,7 @@ BIN=$TOP/out/bin
 COUNT=200
 MOST=20000				# more is a mistake
 
-# cost SIZE: median of COUNT RPCs
-cost() {
-	on a "$BIN/rpc_cost" client homa 10.7.0.2 --port 4000 --size "$1" --outstanding 1 \
-		--count $COUNT | sed -n 's/.*"p50": \([0-9]*\).*/\1/p'
-}
-
-ip link add v0 type veth peer name v1
-host a v0 1 0
-host b v1 2 0
-meet a 10.7.0.2
-ip netns exec b "$BIN/rpc_cost" server homa --port 4000 >/run/server &
-until [ -s /run/server ]; do
-	sleep 0.01
-done
-cost 100 >/run/warm
+cost_hosts
 short=$(cost 100)
 long=$(cost 100000)
 echo "# without a tool: $short for 100 bytes, $long for 100 kB"

@@ -9,17 +9,9 @@
 # off and on. The code of a record alone is counted by test/check/ttcost; here the cache,
 # the branches and the clock are those of a kernel that runs.
 . "$(dirname "$0")/lib.sh"
-BIN=$TOP/out/bin
-COUNT=200
 RECORD=30				# instructions of a record
 VALUES=6				# to have its values at hand
 CLOCK=43				# of homa_now(): ktime_get() and read_tsc(), perf.txt 10
-
-# cost SIZE: median of COUNT RPCs
-cost() {
-	on a "$BIN/rpc_cost" client homa 10.7.0.2 --port 4000 --size "$1" --outstanding 1 \
-		--count $COUNT | sed -n 's/.*"p50": \([0-9]*\).*/\1/p'
-}
 
 # forget: empty both rings
 forget() {
@@ -37,15 +29,7 @@ recording() {
 	echo "$1" >/sys/module/homa/parameters/timetrace
 }
 
-ip link add v0 type veth peer name v1
-host a v0 1 0
-host b v1 2 0
-meet a 10.7.0.2
-ip netns exec b "$BIN/rpc_cost" server homa --port 4000 >/run/server &
-until [ -s /run/server ]; do
-	sleep 0.01
-done
-cost 100 >/run/warm
+cost_hosts
 for size in 100 10000; do
 	recording N
 	forget
