@@ -23,8 +23,10 @@ FAILING = re.compile(r"""^(?:
     | __alloc_skb | __?napi_alloc_skb | sock_alloc_send_\w+ | sock_wmalloc | alloc_skb\w*
     | skb_clone | skb_copy | __?pskb_copy\w* | pskb_expand_head | __pskb_pull_tail
     | skb_page_frag_refill | sk_page_frag_refill | page_frag_alloc\w*
-    | rhashtable_init | rhashtable_insert_slow
-    | proc_create_\w+ | proc_net_mkdir | proc_mkdir\w* | register_net_sysctl\w*
+    | skb_segment | skb_segment_list | __ip_queue_xmit | ip6_xmit
+    | rhashtable_init | rhltable_init | rhashtable_insert_slow | rht_bucket_nested_insert
+    | xa_store | tracepoint_probe_register | inet_recv_error
+    | proc_create_\w+ | proc_net_mkdir | _?proc_mkdir\w* | proc_symlink | register_net_sysctl\w*
     | kmem_cache_create\w* | seq_open\w* | single_open\w* | __seq_open_private
     | ip_route_output_flow | ip6_dst_lookup_flow | sock_queue_err_skb
     | should_fail_usercopy | _copy_from_user | _copy_to_user | copy_page_from_iter
@@ -33,7 +35,7 @@ FAILING = re.compile(r"""^(?:
 )$""", re.X)
 BEGIN, END = "faults: begin", "faults: end"
 FRAME = re.compile(r"\] ([\w.]+)\+0x([0-9a-f]+)/0x[0-9a-f]+ \[homa\]")
-EXCUSES = Path(__file__).with_name("sites.txt")
+ROWS = Path(__file__).with_name("sites.txt")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Site:
 
     place: Place
     callee: str
+
+    @property
+    def key(self) -> str:
+        """How sites.txt names it, and all calls of that callee in the function."""
+        return f"{self.place.function} {self.callee}"
 
 
 def hits(log: str) -> Counter[Place]:
@@ -99,8 +106,8 @@ def of_module(top: Path) -> list[Site]:
                   key=lambda site: (site.place.function, site.place.offset))
 
 
-def excused() -> dict[str, str]:
-    """Return why calls need not fail, by "FUNCTION CALLEE"."""
-    rows = [line.split(maxsplit=2) for line in EXCUSES.read_text().splitlines()
-            if line.strip() and not line.startswith("#")]
-    return {f"{row[0]} {row[1]}": row[2] for row in rows}
+def rows(verb: str) -> dict[str, str]:
+    """Return the rows of sites.txt that begin with VERB: what follows "FUNCTION CALLEE"."""
+    found = [line.split(maxsplit=3) for line in ROWS.read_text().splitlines()
+             if line.startswith(f"{verb} ")]
+    return {f"{row[1]} {row[2]}": row[3] for row in found}
