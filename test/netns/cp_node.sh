@@ -58,6 +58,36 @@ diff "$dir/homa.load" "$dir/tcp.load" || fail "the loads differ"
 [[ $(cut -d, -f1 "$dir/homa.csv" | sort -u | wc -l) == $(wc -l <"$dir/homa.csv") ]] ||
 	fail "RPC ids are not unique"
 
+# UDP, the floor: what fits into a datagram is answered, what does not is refused.
+server --ports 2 --protocol udp --ipv6 --json "$dir/udp.server"
+sleep 0.05
+client --servers 10.0.0.2 --protocol udp --server-ports 2 --client-max 8 --verify \
+	--workload 16-65507 --limit 200 --json "$dir/udp"
+expect udp "done" 200
+expect udp bad_content 0
+! "$node" client --servers 127.0.0.1 --protocol udp --workload w4 --limit 1 2>"$dir/refused" ||
+	fail "UDP took W4"
+grep -q "16 to 65507" "$dir/refused" || fail "why UDP refuses W4 is not told"
+
+# A server that stands still for 100 ms in the middle of a second: with one request
+# outstanding, only one sees it from when it is sent, but a tenth of them from when they were due.
+server --first-port 4100
+stalled=${servers[-1]}
+sleep 0.05
+ip netns exec h1 "$node" client --servers 10.0.0.2 --first-port 4100 --workload 100 \
+	--gbps 0.0008 --seconds 1 --client-max 1 --rpcs "$dir/stall.csv" >>"$dir/client.log" &
+load=$!
+sleep 0.5
+kill -STOP "$stalled"
+sleep 0.1
+kill -CONT "$stalled"
+wait "$load" || fail "the load beside a server that stands still ended badly"
+awk -F, '$1 ~ /^[0-9]/ { n++; due += $7 - $5 > 10e6; sent += $7 - $6 > 10e6 }
+	END { print n, due, sent }' "$dir/stall.csv" >"$dir/stall.counts"
+read -r all due sent <"$dir/stall.counts"
+((all > 900 && due >= 70 && due <= 110 && sent <= 2)) ||
+	fail "of $all requests $due were late since they were due, $sent since they were sent"
+
 # One at a time, each size alone.
 client --servers 10.0.0.2 --workload starve --unloaded 2 --json "$dir/unloaded"
 expect unloaded "done" 20
@@ -67,6 +97,16 @@ client --servers 10.0.0.2 --workload 5000 --one-way --port-receivers 0 --limit 5
 	--json "$dir/one_way"
 expect one_way bytes_in 5000
 expect one_way bytes_out 250000
+
+# The same with private responses, and with a sender that spins.
+client --servers 10.0.0.2 --workload 5000 --private --limit 50 --verify --json "$dir/private"
+expect private "done" 50
+expect private bad_content 0
+client --servers 10.0.0.2 --workload 1000 --gbps 0.5 --limit 20 --client-max 10 --spin --pin 0 \
+	--json "$dir/spin"
+expect spin "done" 20
+! "$node" client --servers 127.0.0.1 --private --protocol tcp 2>/dev/null ||
+	fail "TCP took --private"
 
 # SIGINT: the files are written, the exit code says why.
 ip netns exec h1 "$node" client --servers 10.0.0.2 --json "$dir/stopped" >"$dir/stopped.log" &

@@ -84,6 +84,8 @@ static void wait_until(struct port *p, uint64_t ns)
 		return;
 	}
 	pthread_mutex_unlock(&p->lock);
+	while (p->client->o.spin && clock_ns() < ns)
+		;
 	clock_sleep_until(ns);
 	pthread_mutex_lock(&p->lock);
 }
@@ -172,6 +174,7 @@ static void *sender_main(void *arg)
 	bool more;
 
 	ttrec_thread("c%d", p->index);
+	thread_pin(c->o.pin);
 	arrivals_init(&source.arrivals, c->o.seed, c->o.host_id, &c->dist, c->o.gbps,
 		      c->num_servers);
 	pthread_mutex_lock(&p->lock);
@@ -204,6 +207,7 @@ static void *receiver_main(void *arg)
 	struct client *c = r->port->client;
 
 	ttrec_thread("r%d.%d", r->port->index, r->index);
+	thread_pin(c->o.pin);
 	while (!c->xport->receive(r))
 		;
 	return NULL;
@@ -636,6 +640,10 @@ static int prepare(struct client *c)
 		c->o.server_ports = c->xport->server_ports;
 	if (c->o.unloaded)
 		c->o.ports = 1;
+	if (c->o.private && strcmp(c->xport->name, "homa"))
+		return fail("--private: %s has no private responses", c->xport->name);
+	if (c->o.private)
+		c->o.port_receivers = 0;
 	if (asprintf(&c->exp, "%s_%s", c->o.protocol, c->o.workload) < 0)
 		die("out of memory");
 	if (c->o.exp) {

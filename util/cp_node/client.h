@@ -31,7 +31,8 @@ struct client_opts {
 	double gbps, seconds, drain;
 	int client_max, ports, port_receivers, server_ports, first_port;
 	int buf_bpages, host_id, unloaded;
-	bool ipv6, one_way, verify, avoid_backed_up;
+	int pin, first_server, server_nodes, id;
+	bool ipv6, one_way, verify, avoid_backed_up, private, spin;
 	uint64_t seed, start_at, limit;
 };
 

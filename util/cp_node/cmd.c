@@ -37,7 +37,7 @@ static struct server_opts server_opts;
 
 static const struct client_opts client_defaults = {
 	.protocol = "homa", .workload = "100", .drain = 2, .client_max = 1,
-	.port_receivers = 1, .buf_bpages = 1000, .seed = 1,
+	.port_receivers = 1, .buf_bpages = 1000, .seed = 1, .pin = -1, .first_server = 1, .id = -1,
 };
 
 static const struct server_opts server_defaults = {
@@ -55,25 +55,36 @@ static const struct opt client_table[] = {
 		 "seconds that outstanding requests have to end (2)"),
 	OPT_STR("exp", &client_opts.exp, "NAME", "label in statistics (PROTOCOL_WORKLOAD)"),
 	OPT_INT("first-port", &client_opts.first_port, 1, 65535,
-		"lowest server port (4000 for Homa, 5000 for TCP)"),
+		"lowest server port (4000 for Homa, 5000 for TCP, 6000 for UDP)"),
+	OPT_INT("first-server", &client_opts.first_server, 0, 100000,
+		"with --server-nodes: the first server is this nodeN (1)"),
 	OPT_REAL("gbps", &client_opts.gbps, 0, 1e6,
 		 "rate of request bytes, in Gbit/s; 0: as fast as --client-max lets it (0)"),
 	OPT_INT("host-id", &client_opts.host_id, 0, 255,
 		"number of this host: hosts offer different arrivals (0)"),
+	OPT_INT("id", &client_opts.id, 0, 100000,
+		"with --server-nodes: this host is nodeN, and no server of its own"),
 	OPT_FLAG("ipv6", &client_opts.ipv6, "use IPv6 sockets"),
 	OPT_STR("json", &client_opts.json, "FILE", "write totals and histograms to a new file"),
 	OPT_U64("limit", &client_opts.limit, "end after so many requests; 0: no limit (0)"),
 	OPT_FLAG("one-way", &client_opts.one_way, "responses of at most 100 bytes"),
+	OPT_INT("pin", &client_opts.pin, 0, 1023, "run all threads on core N"),
 	OPT_INT("port-receivers", &client_opts.port_receivers, 0, 64,
 		"threads that receive, for each port; 0: the sender waits for each response (1)"),
 	OPT_INT("ports", &client_opts.ports, 1, 256, "client ports, each with a sending thread (1 for Homa, 4 for TCP)"),
-	OPT_STR("protocol", &client_opts.protocol, "P", "homa, tcp or dctcp (homa)"),
+	OPT_FLAG("private", &client_opts.private,
+		 "Homa: each sender receives the response to its own request, and no other"),
+	OPT_STR("protocol", &client_opts.protocol, "P", "homa, tcp, dctcp or udp (homa)"),
 	OPT_STR("rpcs", &client_opts.rpcs, "FILE", "write a line for each request to a new CSV file"),
 	OPT_REAL("seconds", &client_opts.seconds, 0, 1e6,
 		 "how long requests arrive; 0: until stopped (0)"),
 	OPT_U64("seed", &client_opts.seed, "of the arrivals (1)"),
+	OPT_INT("server-nodes", &client_opts.server_nodes, 0, 1000,
+		"instead of --servers: so many hosts that are called nodeN (0)"),
 	OPT_INT("server-ports", &client_opts.server_ports, 1, 256, "ports of each server (1 for Homa, 8 for TCP)"),
-	OPT_STR("servers", &client_opts.servers, "A,B,...", "addresses of the servers (required)"),
+	OPT_STR("servers", &client_opts.servers, "A,B,...", "addresses or names of the servers (required)"),
+	OPT_FLAG("spin", &client_opts.spin,
+		 "wait for the time of a request without sleeping: keeps a core busy, is on time"),
 	OPT_U64("start-at", &client_opts.start_at,
 		"when to start, CLOCK_REALTIME in ns; 0: at once (0)"),
 	OPT_INT("unloaded", &client_opts.unloaded, 0, 1000000,
@@ -89,13 +100,13 @@ static const struct opt server_table[] = {
 		"Homa: receive region of each port, in 64 KB pages (1000)"),
 	OPT_STR("exp", &server_opts.exp, "NAME", "label in statistics (PROTOCOL)"),
 	OPT_INT("first-port", &server_opts.first_port, 1, 65535,
-		"lowest port (4000 for Homa, 5000 for TCP)"),
+		"lowest port (4000 for Homa, 5000 for TCP, 6000 for UDP)"),
 	OPT_FLAG("ipv6", &server_opts.ipv6, "use IPv6 sockets; they take IPv4 as well"),
 	OPT_STR("json", &server_opts.json, "FILE", "at the end, write totals to a new file"),
 	OPT_INT("pin", &server_opts.pin, 0, 1023, "run all threads on core N"),
 	OPT_INT("port-threads", &server_opts.port_threads, 1, 64, "threads for each port (1)"),
 	OPT_INT("ports", &server_opts.ports, 1, 256, "ports to listen on (1 for Homa, 8 for TCP)"),
-	OPT_STR("protocol", &server_opts.protocol, "P", "homa, tcp or dctcp (homa)"),
+	OPT_STR("protocol", &server_opts.protocol, "P", "homa, tcp, dctcp or udp (homa)"),
 	OPT_FLAG("verify", &server_opts.verify,
 		 "check each request, and that none is executed twice"),
 	OPT_END
@@ -108,6 +119,21 @@ static int no_words(int words, const char *name)
 	return words ? -1 : 0;
 }
 
+/* node1,node2,... as the field's cp_node calls hosts, without this one. */
+static const char *name_nodes(const struct client_opts *o)
+{
+	static char names[16384];
+	size_t used = 0;
+	int i;
+
+	names[0] = 0;
+	for (i = o->first_server; i < o->first_server + o->server_nodes; i++)
+		if (i != o->id)
+			used += snprintf(names + used, sizeof(names) - used, "%snode%d",
+					 used ? "," : "", i);
+	return names;
+}
+
 static int run_client(struct app *app, int argc, char **argv)
 {
 	struct client *c;
@@ -115,6 +141,8 @@ static int run_client(struct app *app, int argc, char **argv)
 	client_opts = client_defaults;
 	if (no_words(opts_parse(client_table, argc, argv), "client"))
 		return -1;
+	if (client_opts.server_nodes && !client_opts.servers)
+		client_opts.servers = name_nodes(&client_opts);
 	c = client_start(&client_opts, &app->servers);
 	if (!c)
 		return -1;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 #include <errno.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,24 +125,13 @@ struct server_counts server_list_counts(struct server_list *list)
 	return sum;
 }
 
-static void pin_thread(int core)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(core, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		log_line("WARNING: --pin %d: %s", core, strerror(errno));
-}
-
 static void *server_main(void *arg)
 {
 	struct server_thread *t = arg;
 	struct server *s = t->port->server;
 
 	ttrec_thread("s%d.%d", t->port->index, t->index);
-	if (s->o.pin >= 0)
-		pin_thread(s->o.pin);
+	thread_pin(s->o.pin);
 	s->xport->serve(t);
 	return NULL;
 }

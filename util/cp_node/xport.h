@@ -49,7 +49,10 @@ struct xport {
 	void (*unlisten)(struct server_port *port);
 };
 
-extern const struct xport xport_homa, xport_tcp, xport_dctcp;
+extern const struct xport xport_homa, xport_tcp, xport_dctcp, xport_udp;
+
+/* Run this thread on one core; negative: on any. A warning tells if that cannot be. */
+void thread_pin(int core);
 
 /* The transport of that name; NULL after an error line. */
 const struct xport *xport_find(const char *name);

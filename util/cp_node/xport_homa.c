@@ -23,6 +23,7 @@
 struct homa_port {
 	struct homa_sock sock;
 	uint8_t *fill;			/* scratch of the sender */
+	uint64_t private;		/* the request that the sender waits for; 0: any */
 };
 
 /* A thread that receives; a server's one also sends. */
@@ -75,6 +76,7 @@ static int homa_send(struct port *p, struct rpc *rpc)
 	struct sockaddr_storage to = client_address(p->client, rpc->server, rpc->server_port);
 	struct homa_sendmsg_args a = {
 		.completion_cookie = rpc->number << SLOT_BITS | (rpc - p->rpcs),
+		.flags = p->client->o.private ? HOMA_SENDMSG_PRIVATE : 0,
 	};
 	struct homa_port *hp = p->xp;
 	uint32_t size = rpc->size;
@@ -84,6 +86,8 @@ static int homa_send(struct port *p, struct rpc *rpc)
 	rpc->id = 0;			/* until the response tells */
 	client_request(p, rpc, &m);
 	err = homa_sock_send(&hp->sock, &to, &a, &m, hp->fill);
+	if (p->client->o.private)
+		hp->private = err ? 0 : a.id;
 	ttrec("client sent request, id %u length %u error %d", trace_id(a.id), size, err);
 	return err;
 }
@@ -114,15 +118,14 @@ static int homa_receive(struct receiver *r)
 	ssize_t n;
 	bool bad;
 
-	t->args.id = 0;
+	t->args.id = hp->private;
 	n = homa_sock_recv(&hp->sock, &t->args, NULL, 0);
-	if (n < 0 && !t->args.id) {
-		if (n == -ESHUTDOWN)
-			return -1;
-		if (n != -EINTR)
-			die("recvmsg: %s", strerror(-n));
+	if (n == -ESHUTDOWN)
+		return -1;
+	if (n == -EINTR)
 		return 0;
-	}
+	if (n < 0 && !t->args.id)
+		die("recvmsg: %s", strerror(-n));
 	rpc = find_rpc(p, t->args.completion_cookie);
 	if (!rpc)
 		return 0;
