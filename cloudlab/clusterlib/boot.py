@@ -72,7 +72,7 @@ def folder(job: Job, init: str) -> Iterator[Path]:
                "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
                "LAB_TOPOLOGY": "1" if job.batches else "",
                "LAB_DROPS": str(cache.LAB / "drops"), "LAB_HARDWARE": "",
-               "LAB_SWITCH_PORT": "", "LAB_HOST_PORT": "", **job.env}
+               "LAB_PORT_GROUPS": "", "LAB_HOST_PORT": "", "LAB_HOST_RATES": "", **job.env}
         (path / "env").write_text("".join(
             f"export {name}={shlex.quote(value)}\n" for name, value in env.items()))
         (path / "command").write_text(f"cd {shlex.quote(os.getcwd())} || exit 127\n"

@@ -30,6 +30,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from . import fabric as tiers, nic
 from .errors import ClusterError
 
 WIRE_OVERHEAD = 24              # preamble 8, checksum 4, gap 12: what skb->len lacks
@@ -37,7 +38,6 @@ ETHERNET_HEADER = 14
 BANDS = 8
 MAX_HOSTS = 200
 HOST_BUFFER = 100_000_000       # bytes that wait in a host for its uplink
-NIC_SETTINGS = ("ring", "completion", "tx_coalesce", "rx_coalesce", "bql", "speed")
 IMPAIRED_LIMIT = 100_000        # packets that the impairment may hold; never a cause of drops
 
 
@@ -60,6 +60,8 @@ class Star:
     shared: bool = False        # the buffer is of the whole switch, not of each port (ports)
     mark: int = 0               # bytes in a port above which CE is set; 0: never (ports)
     nic: str | None = None      # settings of each host's card, "ring=64 ..."; None: no card
+    fabric: tiers.Fabric | None = None      # two tiers of switches (ports)
+    rates: tuple = ()           # (host, bits per second) of links that differ (ports)
 
     @property
     def path_delay(self) -> int:
@@ -111,19 +113,14 @@ def check(star: Star) -> None:
         raise ClusterError("a link has at least 1 Mb/s and a buffer of 0 or more bytes", 2)
     if (star.shared or star.mark) and not star.ports:
         raise ClusterError("a shared buffer and marks need --ports", 2)
+    if star.fabric and (star.shared or star.impaired):
+        raise ClusterError("two tiers have no shared buffer, and lose or reorder nothing", 2)
+    if star.rates and star.nic is not None:
+        raise ClusterError("rates of their own and cards do not go together", 2)
+    if (star.fabric or star.rates) and not star.exact:
+        raise ClusterError("two tiers, and links with rates of their own, need --ports", 2)
     if star.nic is not None:
-        check_nic(star)
-
-
-def check_nic(star: Star) -> None:
-    """Refuse a card that cannot be made; simnic.c knows the ranges."""
-    if not star.shaped:
-        raise ClusterError("--nic needs virtual time", 2)
-    for word in star.nic.split():
-        key, equals, value = word.partition("=")
-        if key not in NIC_SETTINGS or not equals or not value.isdigit():
-            raise ClusterError(f"--nic: '{word}' is not NAME=NUMBER, NAME one of: "
-                               + " ".join(NIC_SETTINGS), 2)
+        nic.check(star.nic, star.shaped)
 
 
 def mac(host: int) -> str:
@@ -150,7 +147,9 @@ def links(star: Star) -> list[str]:
 
 
 def switch(star: Star) -> list[str]:
-    """For `ip -n sw -batch`: the bridge and its ports."""
+    """For `ip -n sw -batch`: the bridge and its ports, or those of two tiers."""
+    if star.fabric:
+        return tiers.bridges(star.fabric, star.hosts, star.mtu)
     lines = ["link set lo up",
              "link add br0 type bridge stp_state 0 mcast_snooping 0",
              "link set br0 addrgenmode none up"]
@@ -163,6 +162,8 @@ def switch(star: Star) -> list[str]:
 
 def forwarding(star: Star) -> list[str]:
     """For `bridge -n sw -batch`: who is where, so that nothing is ever flooded."""
+    if star.fabric:
+        return tiers.forwarding(star.fabric, star.hosts, mac)
     return [line for i in everyone(star) for line in (
         f"link set dev p{i} learning off flood off",
         f"fdb replace {mac(i)} dev p{i} master static")]
@@ -191,11 +192,30 @@ def nic_settings(star: Star) -> str:
     return f"e0 on {star.cable} rate={star.rate:.0f} {star.nic}".rstrip()
 
 
+def switch_port(star: Star, rate: float, delay: int) -> str:
+    """Return what sch_port is told of a switch's port."""
+    return (f"rate={rate:.0f} delay={delay} buffer={star.buffer} shared={star.shared:d}"
+            f" mark={star.mark}")
+
+
+def port_groups(star: Star) -> list[str]:
+    """Return lines `batch settings`: ports of the switch that are alike."""
+    rates = dict(star.rates)
+    lines = ["switch_queues " + switch_port(star, star.rate, star.path_delay)]
+    lines += [f"port{i} " + switch_port(star, rate, star.path_delay) for i, rate in rates.items()]
+    if star.fabric:
+        rate = star.fabric.link_rate(star.hosts, star.rate)
+        lines.append("fabric_queues " + switch_port(star, rate,
+                                                    star.switch_delay + star.fabric.delay))
+    return lines
+
+
 def port_settings(star: Star) -> dict[str, str]:
-    """Return what sch_port is told, by the name of the guest's variable."""
-    return {"LAB_SWITCH_PORT": f"rate={star.rate:.0f} delay={star.path_delay}"
-                               f" buffer={star.buffer} shared={star.shared:d} mark={star.mark}",
-            "LAB_HOST_PORT": f"rate={star.rate:.0f} buffer={HOST_BUFFER} host=1"}
+    """Return what the guest is told of ports, by the name of its variable."""
+    rates = dict(star.rates)
+    return {"LAB_PORT_GROUPS": "port_groups",
+            "LAB_HOST_PORT": f"buffer={HOST_BUFFER} host=1",
+            "LAB_HOST_RATES": " ".join(f"{rates.get(i, star.rate):.0f}" for i in everyone(star))}
 
 
 def downlink(star: Star, host: int) -> list[str]:
@@ -229,7 +249,11 @@ def switch_queues(star: Star) -> list[str]:
     """For `tc -n sw -batch`: all queues of the switch."""
     lines = []
     if star.shaped:
-        lines += [line for i in everyone(star) for line in downlink(star, i)]
+        lines += [line for i in everyone(star) if i not in dict(star.rates)
+                  for line in downlink(star, i)]
+    if star.fabric:
+        lines += [line for i in everyone(star)
+                  for line in tiers.paths(star.fabric, star.hosts, i, mac)]
     if star.impaired:
         lines += [line for i in everyone(star) for line in impairment(star, i)]
     return lines
@@ -262,4 +286,9 @@ def batches(star: Star) -> dict[str, list[str]]:
     files = {"links": links(star), "switch": switch(star), "forwarding": forwarding(star),
              "switch_queues": switch_queues(star), "uplink": uplink(star)}
     files.update({f"host{i}": host(star, i) for i in everyone(star)})
+    if star.exact:
+        files["port_groups"] = port_groups(star)
+        files.update({f"port{i}": downlink(star, i) for i, _ in star.rates})
+    if star.fabric:
+        files["fabric_queues"] = tiers.queues(star.fabric)
     return files

@@ -97,8 +97,8 @@ def test_exact_ports_take_the_place_of_all_shaping() -> None:
     assert lines(star, "switch_queues") == [
         f"qdisc add dev p{host} root handle 1: port" for host in (1, 2, 3)]
     assert lines(star, "uplink") == ["qdisc add dev e0 root handle 1: port"]
-    assert topo.port_settings(star)["LAB_SWITCH_PORT"] == \
-        "rate=10000000000 delay=1000 buffer=2000000 shared=1 mark=70000"
+    assert lines(star, "port_groups") == [
+        "switch_queues rate=10000000000 delay=1000 buffer=2000000 shared=1 mark=70000"]
     assert star.exact and not replace(star, shaped=False).exact
 
 
