@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import fields
 
 from clusterlib.experiment import RPCS, Experiment, run
+from clusterlib.job import parse_knob
 from clusterlib.registry import bench
 
 
@@ -31,6 +32,8 @@ def add_options(parser: ArgumentParser) -> None:
     add("--unloaded", type=int, default=2, metavar="N", help="unloaded RPCs a size (%(default)s)")
     add("--flavor", default="fast", help="kernel flavor (%(default)s)")
     add("--kernel", metavar="V", help="kernel version, such as 6.1")
+    add("--set", dest="knobs", type=parse_knob, action="append", default=[], metavar="NAME=VALUE",
+        help="a sysctl of net.homa on all hosts, or with dots in its name any sysctl")
     add("--jobs", type=int, default=0, help="protocols run at a time (default: one a core)")
     add("--traces", type=int, default=0, metavar="N", help="have all hosts record as many events as "
         "a ring of N (a power of two) holds, and keep them in binary form for tthoma")
@@ -41,6 +44,7 @@ def add_options(parser: ArgumentParser) -> None:
 @bench("cp_vs_tcp", add_options)
 def cp_vs_tcp(args: Namespace) -> int:
     """Homa and TCP under the same load: slowdown by message size, tails, metrics, a trace."""
+    args.knobs = tuple(args.knobs)
     wanted = {f.name: getattr(args, f.name) for f in fields(Experiment) if hasattr(args, f.name)}
     summary = run(Experiment("cp_vs_tcp", **wanted), args.out, args.keep)
     return 1 if summary["failures"] else 0

@@ -3,14 +3,14 @@
 
 A job is a folder with the commands of every host (see runner.py).  A cluster kind knows how to
 carry one out and leaves the raw measurements in the same folder; everything that interprets
-them is the same for all kinds.  Kinds are the rows of KINDS: a new one is a class with the
-members of SimCluster.
+them is the same for all kinds.  A new kind is a class with the members of SimCluster; those in
+real time are in realcluster.py.
 """
 
 import os
 import signal
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import ClusterError
@@ -18,7 +18,7 @@ from .errors import ClusterError
 TOP = Path(__file__).resolve().parents[2]
 LAB = TOP / "cloudlab" / "bin" / "lab"
 GUEST = Path(__file__).resolve().parent / "guest" / "run_nodes.sh"
-MAX_HOSTS = 64
+MAX_HOSTS = 200
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Network:
     shared: bool = False        # the buffer is of the whole switch
     mark: int = 0               # bytes in a port above which ECN marks; 0: never
     nic: str | None = None      # settings of a network card under each host
+    loss: float = 0             # percent of all frames, at random
+    reorder: float = 0
+    duplicate: float = 0
+    fabric: str | None = None   # two tiers, as `lab run --fabric` has it
+    rates: str | None = None    # links that are different, as `lab run --rates` has it
 
 
 # The clusters of Homa's papers, by what they had in common with any other: rates, MTU and the
@@ -76,6 +81,8 @@ class Running:
 class SimCluster:
     """Namespaces of one User-Mode Linux kernel in virtual time; each job boots its own kernel."""
 
+    repeats = True                  # the same inputs give the same bytes
+
     def __init__(self, hosts: int, network: Network, seed: int, flavor: str = "fast",
                  kernel: str | None = None, memory: str = "2G") -> None:
         self.hosts, self.network, self.seed = hosts, network, seed
@@ -92,17 +99,21 @@ class SimCluster:
 
     def _command(self, words: list, module: bool, hosts: int, timeout: float) -> list:
         net = self.network
+        if hosts < self.hosts:          # prepare() boots fewer hosts: no two tiers
+            net = replace(net, fabric=None, rates=None)
         command = [str(LAB), "run", "--hosts", str(hosts), "--link", net.link, "--mtu",
                    str(net.mtu), "--seed", str(self.seed), "--flavor", self.flavor,
                    "--timeout", str(int(timeout)), "--mem", self.memory]
         for option, value in (("--host-delay", net.host_delay), ("--buffer", net.buffer),
                               ("--switch-delay", net.switch_delay), ("--version", self.kernel),
-                              ("--nic", net.nic)):
+                              ("--nic", net.nic), ("--fabric", net.fabric), ("--rates", net.rates)):
             command += [option, value] if value is not None else []
         for option, wanted in (("--ipv6", net.ipv6), ("--ports", net.ports),
                                ("--shared-buffer", net.shared)):
             command += [option] if wanted else []
-        command += ["--mark", str(net.mark)] if net.mark else []
+        for option, value in (("--mark", net.mark), ("--loss", net.loss),
+                              ("--reorder", net.reorder), ("--duplicate", net.duplicate)):
+            command += [option, f"{value:g}"] if value else []
         command += [] if module else ["--no-module"]
         return [*command, "--", *words]
 
@@ -120,19 +131,26 @@ class SimCluster:
         return Running(self._command(words, module, self.hosts, timeout), job / "lab.log")
 
 
-KINDS = {"sim": SimCluster}
+def kinds() -> dict:
+    """Kinds of clusters that are written KIND:HOSTS."""
+    from .realcluster import NetnsCluster, VmCluster    # which build upon this module
+    return {"sim": SimCluster, "netns": NetnsCluster, "vm": VmCluster}
 
 
 def parse_cluster(text: str) -> tuple:
-    """(class of the cluster, number of hosts, network) from `sim:8`, `paper18`, `paper18:40`."""
+    """(class of the cluster, number of hosts, network) from `sim:8`, `paper18:40`, `FILE.toml`."""
+    if text.endswith(".toml"):
+        from .realcluster import from_file
+        return from_file(text)
     kind, _, count = text.partition(":")
     if kind in STANDARD:
         hosts, network = STANDARD[kind]
         return SimCluster, parse_count(text, count or str(hosts)), network
-    if kind not in KINDS:
-        raise ClusterError(f"'{text}': a cluster is one of: "
-                           + " ".join([*(f"{k}:HOSTS" for k in KINDS), *STANDARD]), 2)
-    return KINDS[kind], parse_count(text, count), Network()
+    known = kinds()
+    if kind not in known:
+        raise ClusterError(f"'{text}': a cluster is one of: " + " ".join(
+            [*(f"{k}:HOSTS" for k in known), *STANDARD, "FILE.toml"]), 2)
+    return known[kind], parse_count(text, count), Network()
 
 
 def parse_count(text: str, count: str) -> int:

@@ -2,8 +2,8 @@
 """The folder of a run: what is in it, how it is made, and that it is never overwritten.
 
     manifest.json             what ran: command, seed, settings, kernel, git commit, times
-    rpcs-PROTOCOL.csv         a row an RPC, of all hosts
-    unloaded-PROTOCOL.csv     a row an RPC of the phase without load
+    rpcs-PROTOCOL.csv.gz      a row an RPC, of all hosts
+    unloaded-PROTOCOL.csv.gz  a row an RPC of the phase without load
     hist-PROTOCOL.json        what each host's cp_node said, with its histograms
     metrics-PROTOCOL.csv      host, source, metric, difference over the run
     queues-PROTOCOL.csv       a row a queueing discipline;  drops-PROTOCOL.csv: a row a port
@@ -33,7 +33,11 @@ import pandas as pd
 
 from .counters import host_deltas, port_drops, port_table, queue_deltas
 from .errors import ClusterError
+from .job import stem
 from .nodes import TOP
+
+PACKED = ("rpcs", "unloaded")       # the tables that grow with the number of RPCs
+GZIP = {"method": "gzip", "mtime": 0}
 
 RPC_COLUMNS = ["rpc_id", "server", "size", "resp_size", "intended_ns", "sent_ns", "done_ns",
                "status"]
@@ -80,23 +84,40 @@ def new_folder(bench: str, seed: int, wanted: str | None) -> Path:
     return folder
 
 
+def plain_arguments(words: list) -> list:
+    """A command line without where its results go."""
+    kept, skip = [], False
+    for word in words:
+        if skip or word in ("--out", "--resume"):
+            skip = not skip
+        elif not word.startswith(("--out=", "--resume=")):
+            kept.append(word)
+    return kept
+
+
 @contextmanager
-def open_run(bench: str, seed: int, wanted: str | None, keep_raw: bool) -> Iterator[tuple]:
+def open_run(bench: str, seed: int, wanted: str | None, keep_raw: bool,
+             resumable: bool = False, resume: bool = False) -> Iterator[tuple]:
     """(folder, folder of raw files) of a run.
 
     Raw files are made where the length of the path is always the same: in a simulated cluster,
     whose kernel sees them, it would change what happens when.  They become FOLDER/raw if they
-    are to be kept or if the run failed; a run that the user stops leaves nothing.
+    are to be kept or if the run failed; a run that the user stops leaves nothing, but for what
+    it has finished if it can be resumed.
     """
-    folder = new_folder(bench, seed, wanted)
+    folder = Path(wanted).absolute() if resume else new_folder(bench, seed, wanted)
     raw = Path(tempfile.mkdtemp(prefix="cperf-"))
     try:
         yield folder, raw
     except KeyboardInterrupt:
-        shutil.rmtree(folder)
         shutil.rmtree(raw)
+        if resumable and any(folder.glob("*/manifest.json")):
+            print(f"\ncperf: what is finished is kept: cperf resume {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder)
         raise
     except Exception:
+        shutil.rmtree(folder / "raw", ignore_errors=True)
         shutil.move(raw, folder / "raw")
         raise
     if keep_raw:
@@ -116,17 +137,20 @@ def _read_rpcs(path: Path) -> pd.DataFrame:
     return table
 
 
-def collect(name: str, job: Path, hosts: int, seconds: float) -> ProtocolResult:
-    """Read what a finished job left."""
+def collect(name: str, job: Path, hosts: int, seconds: float, senders: tuple = (),
+            first: bool = True) -> ProtocolResult:
+    """Read what a finished job left of one of its protocols; only some hosts may have sent."""
     tables, nodes = [], []
-    for host in range(1, hosts + 1):
-        table = _read_rpcs(job / f"h{host}.rpcs.csv")
+    senders = senders or tuple(range(1, hosts + 1))
+    for host in senders:
+        path = job / stem(host, name, first)
+        table = _read_rpcs(path.with_name(path.name + ".rpcs.csv"))
         table.insert(0, "host", host)
         tables.append(table)
-        nodes.append(json.loads((job / f"h{host}.json").read_text()))
+        nodes.append(json.loads(path.with_name(path.name + ".json").read_text()))
     rpcs = pd.concat(tables, ignore_index=True)
     rpcs = rpcs.sort_values(["host", "intended_ns", "rpc_id"], ignore_index=True)
-    unloaded = _read_rpcs(job / "h1.unloaded.csv")
+    unloaded = _read_rpcs(job / f"{stem(senders[0], name, first)}.unloaded.csv")
     unloaded["rtt_ns"] = unloaded.done_ns - unloaded.sent_ns
     queues = queue_deltas(job, hosts)
     return ProtocolResult(name, rpcs, unloaded, nodes, host_deltas(job, hosts), queues,
@@ -139,7 +163,9 @@ def save(result: ProtocolResult, folder: Path) -> None:
     for stem, table in (("rpcs", result.rpcs), ("unloaded", result.unloaded),
                         ("metrics", result.metrics), ("queues", result.queues),
                         ("drops", result.drops), ("ports", result.ports), ("buckets", result.buckets)):
-        table.to_csv(folder / f"{stem}-{name}.csv", index=False, float_format="%.3f")
+        packed = stem in PACKED
+        table.to_csv(folder / f"{stem}-{name}.csv{'.gz' if packed else ''}", index=False,
+                     float_format="%.3f", compression=GZIP if packed else None)
     (folder / f"hist-{name}.json").write_text(json.dumps(result.nodes, indent=1) + "\n")
     (folder / "traces").mkdir(exist_ok=True)
     for trace in sorted(result.job.glob("h*.tt*")):
@@ -167,6 +193,8 @@ def write_json(path: Path, value: object) -> None:
     def plain(item):
         if isinstance(item, dict):
             return {key: plain(part) for key, part in item.items()}
+        if isinstance(item, (list, tuple)):
+            return [plain(part) for part in item]
         return None if isinstance(item, float) and not math.isfinite(item) else item
     path.write_text(json.dumps(plain(value), indent=1, allow_nan=False) + "\n")
 

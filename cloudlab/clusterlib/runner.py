@@ -8,108 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import ClusterError
-from .nodes import TOP
+from .job import CP_NODE, write_job
 from .units import duration_label
-
-STEPS = 40
-CP_NODE = TOP / "out" / "bin" / "cp_node"
-
-
-@dataclass(frozen=True)
-class Ports:
-    """Threads of cp_node on each host, as the reference's benchmark sets them at 25 Gb/s."""
-
-    client_ports: int
-    port_receivers: int
-    server_ports: int
-    port_threads: int
-
-
-PORTS = {"homa": Ports(3, 3, 3, 3), "tcp": Ports(4, 1, 8, 1),
-         "dctcp": Ports(4, 1, 8, 1)}
-
-
-@dataclass(frozen=True)
-class Load:
-    """What every host does in the measured interval."""
-
-    workload: str
-    gbps: float             # request payload of one host
-    ms: float
-    seed: int
-    client_max: int         # most RPCs outstanding: so many that no arrival is held back
-    drain_s: float = 10.0
-    unloaded: int = 2               # samples for each size of the workload, without load
-    trace_at: float = 0.7           # when to read the traces, as a fraction of the interval
-    trace_events: int = 0           # records in each ring; 0: as the module has it, text only
-    warm_ms: float = 0              # what arrives is measured from then on; 0: it is not
-    knobs: tuple = ()               # (name, value) in net.homa of every host
-    bpages: int = 0                 # of 64 kB in a socket's receive region; 0: cp_node's default
-
-
-def _quote(words: list) -> str:
-    """One command of cp_node, which splits at blanks and knows no quotes."""
-    if any(set(str(w)) & set(" \t\n") for w in words):
-        raise ClusterError("cp_node's commands cannot hold blanks: use a path without them")
-    return " ".join(str(w) for w in words) + "\n"
-
-
-def _region(load: Load) -> list:
-    return ["--buf-bpages", load.bpages] if load.bpages else []
-
-
-def server_command(protocol: str, family: list, load: Load) -> str:
-    """The command that makes a host serve."""
-    ports = PORTS[protocol]
-    return _quote(["server", "--protocol", protocol, "--ports", ports.server_ports,
-                   "--port-threads", ports.port_threads, *_region(load), *family])
-
-
-def client_command(protocol: str, family: list, addresses: list, load: Load, stem: str,
-                   host: int) -> str:
-    """The command that makes a host send, at a start time that is filled in later, and wait."""
-    ports = PORTS[protocol]
-    return _quote(["client", "--protocol", protocol, "--workload", load.workload,
-                   "--gbps", f"{load.gbps:.6g}", "--client-max", load.client_max,
-                   "--ports", ports.client_ports, "--port-receivers", ports.port_receivers,
-                   "--server-ports", ports.server_ports, "--servers", ",".join(addresses),
-                   "--seed", load.seed, "--host-id", host, "--seconds", f"{load.ms / 1e3:.6f}",
-                   "--drain", f"{load.drain_s:g}", "--start-at", "@START@",
-                   "--rpcs", f"{stem}.rpcs.csv", "--json", f"{stem}.json", *_region(load),
-                   *family])
-
-
-def unloaded_command(protocol: str, family: list, address: str, load: Load, stem: str) -> str:
-    """The command that measures each size alone, from host 1 to one other host."""
-    ports = PORTS[protocol]
-    return _quote(["client", "--protocol", protocol, "--workload", load.workload,
-                   "--unloaded", load.unloaded, "--server-ports", ports.server_ports,
-                   "--servers", address, "--seed", load.seed, "--host-id", 1,
-                   "--start-at", "@START@", "--rpcs", f"{stem}.csv",
-                   "--json", f"{stem}.json", *family])
-
-
-def write_job(cluster, protocol: str, load: Load, job: Path) -> None:
-    """Make the folder that tells the cluster what to run for one protocol."""
-    job.mkdir(parents=True)
-    family = ["--ipv6"] if cluster.network.ipv6 else []
-    addresses = {h: cluster.address(h) for h in range(1, cluster.hosts + 1)}
-    for host in addresses:
-        others = [a for h, a in addresses.items() if h != host]
-        (job / f"h{host}.server").write_text(server_command(protocol, family, load))
-        (job / f"h{host}.client").write_text(
-            client_command(protocol, family, others, load, cluster.path(job, f"h{host}"), host)
-            + "wait\n")
-    (job / "h1.unloaded").write_text(
-        unloaded_command(protocol, family, addresses[2], load, cluster.path(job, "h1.unloaded"))
-        + "wait\n")
-    (job / "job.env").write_text("".join(f"{key}={value}\n" for key, value in {
-        "HOSTS": cluster.hosts, "PROTOCOL": protocol, "CP_NODE": CP_NODE, "STEPS": STEPS,
-        "SEND_US": round(load.ms * 1e3), "DRAIN_US": round(load.drain_s * 1e6),
-        "TRACE_US": round(load.ms * 1e3 * load.trace_at), "TRACE_EVENTS": load.trace_events,
-        "WARM_US": round(load.warm_ms * 1e3),
-        "KNOBS": "'" + " ".join(f"{name}={value}" for name, value in load.knobs) + "'",
-    }.items()))
 
 
 class Progress:
@@ -189,11 +89,15 @@ def prepare(cluster, protocols: list, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Task:
-    """One protocol under one load."""
+    """One protocol under one load, or several at the same time."""
 
     cluster: object
-    protocol: str
-    load: Load
+    streams: dict           # {protocol: load}
+
+    @property
+    def needs_module(self) -> bool:
+        """Whether Homa is among them."""
+        return "homa" in self.streams
 
 
 def _show(progress: Progress, paths: dict, spent: dict) -> None:
@@ -209,14 +113,14 @@ def run_tasks(tasks: dict, folder: Path, jobs: int = 0, timeout: float = 36000) 
     jobs = jobs or min(len(tasks), os.cpu_count() or 1)
     paths = {name: folder / name for name in tasks}
     for name, task in tasks.items():
-        write_job(task.cluster, task.protocol, task.load, paths[name])
+        write_job(task.cluster, task.streams, paths[name])
     waiting, active, spent, progress = list(tasks), {}, {}, Progress()
     try:
         while waiting or active:
             while waiting and len(active) < jobs:
                 name, begin = waiting.pop(0), time.monotonic()
                 task = tasks[name]
-                active[name] = (task.cluster.start(paths[name], task.protocol == "homa", timeout),
+                active[name] = (task.cluster.start(paths[name], task.needs_module, timeout),
                                 begin)
             for name in [n for n, (run, _) in active.items() if run.poll() is not None]:
                 run, begin = active.pop(name)
@@ -229,9 +133,4 @@ def run_tasks(tasks: dict, folder: Path, jobs: int = 0, timeout: float = 36000) 
             run.stop()
         progress.clear()
     return {name: (paths[name], spent[name]) for name in tasks}
-
-
-def run_protocols(cluster, protocols: list, load: Load, folder: Path, jobs: int = 0) -> dict:
-    """Run the same load with each protocol; protocol -> (job folder, seconds)."""
-    return run_tasks({p: Task(cluster, p, load) for p in protocols}, folder, jobs)
 

@@ -19,7 +19,7 @@ import pandas as pd
 
 from . import results, runner
 from .errors import ClusterError
-from .experiment import RPCS, Experiment, write_tables
+from .experiment import RPCS, Experiment, collect_all, tasks_of, write_tables
 from .summary import failures
 
 
@@ -116,24 +116,25 @@ def _experiment(bench: str, args: Namespace, point: Point, seed: int) -> Experim
                       kernel=args.kernel, knobs=point.knobs, **dict(point.settings))
 
 
+def run_all(plans: dict, raw: Path, jobs: int) -> Iterator[tuple]:
+    """Run {key: experiment}, several at a time; yield (key, setup, measurements) of each."""
+    tasks, setups = {}, {}
+    for i, (key, experiment) in enumerate(plans.items()):
+        load, setups[key] = experiment.plan()
+        print(f"cperf: {experiment.headline(load, setups[key])}", flush=True)
+        tasks[key] = tasks_of(experiment, f"{i}-")
+    ran = runner.run_tasks({n: t for of in tasks.values() for n, t in of.items()}, raw, jobs)
+    for key in plans:
+        yield key, setups[key], collect_all(tasks[key], ran, setups[key]["hosts"])
+        for name in tasks[key]:
+            shutil.rmtree(ran[name][0])
+
+
 def _run_seed(bench: str, args: Namespace, points: list, seed: int, raw: Path) -> Iterator[tuple]:
     """Run all points with one seed; yield (point, setup, results)."""
     plans = {p: _experiment(bench, args, p, seed) for p in points}
-    tasks, setups = {}, {}
-    for point, experiment in plans.items():
-        load, setups[point] = experiment.plan()
-        print(f"cperf: {experiment.headline(load, setups[point])}", flush=True)
-        for protocol in experiment.names:
-            tasks[f"{point.name}-{protocol}"] = runner.Task(experiment.make_cluster(),
-                                                                protocol, load)
-    ran = runner.run_tasks(tasks, raw, args.jobs)
-    for point, experiment in plans.items():
-        jobs = {p: ran[f"{point.name}-{p}"] for p in experiment.names}
-        hosts = setups[point]["hosts"]
-        yield point, setups[point], [results.collect(p, job, hosts, spent)
-                                     for p, (job, spent) in jobs.items()]
-        for job, _ in jobs.values():
-            shutil.rmtree(job)
+    for point, setup, measured in run_all(plans, raw, args.jobs):
+        yield point, setup, measured
 
 
 def table(rows: list) -> str:

@@ -68,13 +68,15 @@ class Offer:
 
 
 def offer_for_load(load: float, link_bps: float, workload: Workload, protocols: list,
-                   mtu: int = 1500, family: int = 4) -> Offer:
+                   mtu: int = 1500, family: int = 4, factor: float = 2) -> Offer:
     """The same payload rate for all protocols: the one with the costliest framing meets `load`.
 
-    The rate does not depend on which of them run, so that separate runs can be compared.
+    The rate does not depend on which of them run, so that separate runs can be compared. The
+    busiest direction of any link carries `factor` times what one client sends in requests: 2
+    where each host serves as much as it asks.
     """
     ratios = {p: wire_ratio(workload, FRAMINGS[p], mtu, family) for p in FRAMINGS}
-    payload_bps = load * link_bps / (2 * max(ratios.values()))
+    payload_bps = load * link_bps / (factor * max(ratios.values()))
     gbps = float(f"{payload_bps / 1e9:.6g}")        # what the command line of cp_node carries
-    wire = {p: 2 * gbps * 1e9 * r / link_bps for p, r in ratios.items() if p in protocols}
+    wire = {p: factor * gbps * 1e9 * r / link_bps for p, r in ratios.items() if p in protocols}
     return Offer(gbps, gbps * 1e9 / 8 / workload.mean, wire)

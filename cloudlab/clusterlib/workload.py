@@ -73,13 +73,17 @@ def parse_cdf(text: str, name: str) -> Workload:
 
 
 def load_workload(name: str, folder: Path) -> Workload:
-    """Workload `name`: a file of `folder`, or a fixed size in bytes."""
+    """Workload `name`: a file of `folder`, the path of a .cdf file, or a fixed size in bytes."""
     if name.isdigit():
         if not 1 <= int(name) <= MAX_MESSAGE:
             raise ClusterError(f"message size {name} is not in 1..{MAX_MESSAGE}", 2)
         return Workload(name, ((int(name), 1.0),))
-    path = folder / f"{name}.cdf"
+    path = Path(name) if name.endswith(".cdf") else folder / f"{name}.cdf"
     if not path.is_file():
         known = " ".join(sorted(p.stem for p in folder.glob("*.cdf")))
-        raise ClusterError(f"unknown workload '{name}': use a size in bytes or one of: {known}", 2)
-    return parse_cdf(path.read_text(), name)
+        raise ClusterError(f"unknown workload '{name}': use a size in bytes, FILE.cdf or one of: "
+                           f"{known}", 2)
+    try:
+        return parse_cdf(path.read_text(encoding="utf-8"), path.stem)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClusterError(f"{path}: {getattr(error, 'strerror', error)}", 2) from None

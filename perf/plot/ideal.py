@@ -15,6 +15,7 @@ Exit codes: 0 done, 2 wrong usage.
 
 import argparse
 import csv
+import gzip
 import heapq
 import json
 import statistics
@@ -144,7 +145,7 @@ def idle(network: Network, size: int) -> float:
 
 def read_rpcs(path: Path) -> list:
     """The RPCs of a run, as cperf records them."""
-    with path.open(encoding="utf-8") as file:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
         return [Rpc(int(row["intended_ns"]), int(row["host"]),
                     int(row["server"].rpartition(".")[2]), int(row["size"]))
                 for row in csv.DictReader(file)]
@@ -153,7 +154,7 @@ def read_rpcs(path: Path) -> list:
 def figures(folder: Path, delay: float | None) -> dict:
     """Slowdowns in an ideal network; the delay makes the idle round trip of 100 B as set."""
     setup = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["setup"]
-    network = Network(read_rpcs(folder / "rpcs-homa.csv"), setup["link_bps"], setup["mtu"],
+    network = Network(read_rpcs(folder / "rpcs-homa.csv.gz"), setup["link_bps"], setup["mtu"],
                       3600 if delay is None else delay)
     base = {size: idle(network, size) for size in {rpc.size for rpc in network.rpcs}}
     slow = sorted((rpc.size, latency / base[rpc.size])
@@ -174,9 +175,9 @@ def main() -> int:
                         help="hosts and switch, one way and one link (3600, as paper21)")
     parser.add_argument("--json", action="store_true", help="for programs")
     args = parser.parse_args()
-    found = sorted(p.parent for p in args.folder.rglob("rpcs-homa.csv"))
+    found = sorted(p.parent for p in args.folder.rglob("rpcs-homa.csv.gz"))
     if not found:
-        print(f"ideal.py: no rpcs-homa.csv in {args.folder}", file=sys.stderr)
+        print(f"ideal.py: no rpcs-homa.csv.gz in {args.folder}", file=sys.stderr)
         return 2
     rows = [figures(folder, args.delay) for folder in found]
     if args.json:

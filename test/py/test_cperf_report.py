@@ -141,9 +141,9 @@ def test_report_is_self_contained_and_csv_repeats(tmp_path):
         assert html.count("data:image/png;base64,") == 3 and "<script" not in html
         assert "src=\"http" not in html and "href=\"http" not in html
         assert report.NO_TRACE in html
-        made.append({p.name: p.read_bytes() for p in sorted(folder.glob("*.csv"))})
+        made.append({p.name: p.read_bytes() for p in sorted(folder.glob("*.csv*"))})
     assert len(made[0]) == 14 and made[0] == made[1]
-    ids = pd.read_csv(tmp_path / "a/out/rpcs-homa.csv", dtype=str).rpc_id
+    ids = pd.read_csv(tmp_path / "a/out/rpcs-homa.csv.gz", dtype=str).rpc_id
     assert len(ids) == len(set(ids)) == HOSTS * 2000 and ids.iloc[-1] == str((3 << 62) + 3998)
 
 

@@ -34,7 +34,7 @@ def runs(tmp_path_factory) -> list:
 
 
 def test_the_same_run_twice_gives_the_same_csv_files(runs: list) -> None:
-    first, second = ({p.name: p.read_bytes() for p in f.glob("*.csv")} for f in runs)
+    first, second = ({p.name: p.read_bytes() for p in f.glob("*.csv*")} for f in runs)
     assert len(first) == 14 and first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
 
@@ -50,7 +50,7 @@ def test_both_protocols_did_the_same_work(runs: list) -> None:
 
 
 def test_metrics_cover_the_run_and_nothing_else(runs: list) -> None:
-    rpcs = pd.read_csv(runs[0] / "rpcs-homa.csv")
+    rpcs = pd.read_csv(runs[0] / "rpcs-homa.csv.gz")
     metrics = pd.read_csv(runs[0] / "metrics-homa.csv")
     started = metrics[metrics.metric == "client_requests_started"]
     assert started.delta.tolist() == rpcs.groupby("host").size().tolist()

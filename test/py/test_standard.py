@@ -29,6 +29,6 @@ def test_an_idle_round_trip_takes_what_the_paper_says(cluster: str, rtt_us: floa
     ports = pd.read_csv(tmp_path / "out" / "ports-homa.csv")
     assert len(ports) == 16 and (ports.peak_bytes >= 190).all() and not ports.drops.any()
     # Most of the requests and responses passed while load was offered, each 190 bytes and 24.
-    messages = 2 * len(pd.read_csv(tmp_path / "out" / "rpcs-homa.csv"))
+    messages = 2 * len(pd.read_csv(tmp_path / "out" / "rpcs-homa.csv.gz"))
     sent = ports[[f"bytes_p{level}" for level in range(8)]].to_numpy().sum()
     assert 0.9 * messages < sent / 214 < 1.3 * messages

@@ -5,9 +5,7 @@
 #
 #   run_nodes.sh JOB
 #
-# JOB is a folder that cperf prepares: job.env (settings), hI.server and hI.client (commands of
-# cp_node, @START@ stands for the common start time) and h1.unloaded.  What is measured is left
-# there too.  The guest knows it as /run/cperf/job: the length of a name must not change what
+# JOB is a folder that cperf prepares (clusterlib/job.py).  What is measured is left there too.  The guest knows it as /run/cperf/job: the length of a name must not change what
 # happens when, down to the nanosecond.
 #
 # A process costs milliseconds of real time in the guest, so waiting, telling the time and
@@ -18,6 +16,7 @@ job=/run/cperf/job
 mkdir -p "$job"
 mount --bind "$1" "$job" || exit 1
 HOSTS=0 PROTOCOL='' CP_NODE='' SEND_US=0 DRAIN_US=0 TRACE_US=0 STEPS=20 WARM_US=0 KNOBS='' TRACE_EVENTS=0
+PROBE=1 STEMS='' UNLOADED=''
 # shellcheck source=/dev/null
 . "$job/job.env"
 touch /run/cperf/cp_node
@@ -71,7 +70,12 @@ start_nodes() {
 			echo 0 >/proc/sys/net/ipv4/tcp_slow_start_after_idle
 			echo 1 >/proc/sys/net/ipv4/tcp_no_metrics_save
 			for knob; do
-				echo "${knob#*=}" >"/proc/sys/net/homa/${knob%%=*}" || exit 1
+				name=${knob%%=*}
+				case $name in
+				*.*) name=$(echo "$name" | tr . /) ;;
+				*) name=net/homa/$name ;;
+				esac
+				echo "${knob#*=}" >"/proc/sys/$name" || exit 1
 			done
 			exec "$0"' /run/cperf/cp_node $KNOBS <"/run/cperf/h$i" >"$job/h$i.log" 2>&1 &
 		pid[i]=$!
@@ -82,7 +86,7 @@ start_nodes() {
 	switch=$!
 	nap_us 20000
 	for ((i = 1; i <= HOSTS; i++)); do
-		cat "$job/h$i.server" >&"${to[i]}"
+		[[ ! -s $job/h$i.server ]] || cat "$job/h$i.server" >&"${to[i]}"
 	done
 	nap_us 50000
 }
@@ -94,21 +98,33 @@ order() {
 	printf '%s\n' "${text//@START@/${3}000}" >&"${to[$1]}"
 }
 
-# Waits until all files exist that a phase writes, at most $2 us of the guest's time.
+# Waits until the files NAME$1 exist that a phase writes, for each of the other arguments a NAME
+# that begins with its host, at most $2 us of the guest's time.
 wait_for() {
-	local pattern=$1 limit=$2 last=$3 i=1
+	local suffix=$1 limit=$2 i file
+	shift 2
 	now_us
 	local end=$((now + limit))
-	while ((i <= last)); do
-		if [[ -s $job/${pattern/@/$i} ]]; then
-			((i++))
-			continue
-		fi
-		kill -0 "${pid[i]}" 2>/dev/null || fail "cp_node on host $i ended early: see h$i.log"
-		now_us
-		((now < end)) || fail "host $i did not finish: ${pattern/@/$i} is missing"
-		nap_us 1000
+	for file; do
+		i=${file#h}
+		i=${i%%.*}
+		until [[ -s $job/$file$suffix ]]; do
+			kill -0 "${pid[i]}" 2>/dev/null || fail "cp_node on host $i ended early: see h$i.log"
+			now_us
+			((now < end)) || fail "host $i did not finish: $file$suffix is missing"
+			nap_us 1000
+		done
 	done
+}
+
+# What happens to the network at times of the load: a line of $job/events each.
+run_events() {
+	local start=$1 us command
+	while read -r us command; do
+		sleep_until_us $((start + us))
+		# shellcheck disable=SC2086
+		$command || fail "$command"
+	done <"$job/events"
 }
 
 # Counters of every host and of every queue, as text that is interpreted later.
@@ -193,11 +209,12 @@ describe() {
 }
 
 run_unloaded() {
-	[[ -s $job/h1.unloaded ]] || return 0
+	[[ -s $job/h$PROBE.unloaded ]] || return 0
 	echo "unloaded 0" >"$job/progress"
 	align
-	order 1 unloaded $((now + 100000))
-	wait_for h@.unloaded.json 60000000 1
+	order "$PROBE" unloaded $((now + 100000))
+	# shellcheck disable=SC2086
+	wait_for .unloaded.json 60000000 $UNLOADED
 	nap_us 20000
 }
 
@@ -206,12 +223,13 @@ run_load() {
 	align
 	local start=$((now + 1000000))
 	for ((i = 1; i <= HOSTS; i++)); do
-		order "$i" client $start
+		[[ ! -s $job/h$i.client ]] || order "$i" client $start
 	done
 	sleep_until_us $((start - 100000))
 	snapshot before
 	forget_traces
 	[[ -e /proc/$switch/net/sch_port ]] && echo reset >"/proc/$switch/net/sch_port"
+	[[ ! -s $job/events ]] || run_events "$start" &
 	for ((step = 1; step <= STEPS; step++)); do
 		if ((WARM_US > SEND_US * (step - 1) / STEPS && WARM_US <= SEND_US * step / STEPS)); then
 			sleep_until_us $((start + WARM_US))
@@ -230,7 +248,8 @@ run_load() {
 		mapfile -t lines <"/proc/$switch/net/sch_port" &&
 		printf '%s\n' "${lines[@]}" >"$job/sw.ports.sent"
 	echo "drain 0" >"$job/progress"
-	wait_for h@.json $((DRAIN_US + 5000000)) "$HOSTS"
+	# shellcheck disable=SC2086
+	wait_for .json $((DRAIN_US + 5000000)) $STEMS
 	snapshot after
 	read_traces
 }
@@ -251,9 +270,9 @@ stop_nodes() {
 }
 
 echo "start 0" >"$job/progress"
-describe
 align
 start_nodes
+describe
 run_unloaded
 run_load
 stop_nodes

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+"""Draws the pictures of a result again, from its tables alone."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from . import plots, studyplot
+from .errors import ClusterError
+from .registry import all_benches
+from .repeats import over_seeds
+from .stats import add_latency, common_baseline, size_at
+from .study import read_cases
+from .units import rate_label
+
+
+def read_table(folder: Path, stem: str) -> pd.DataFrame:
+    """A table of a result, compressed or not."""
+    for name in (f"{stem}.csv.gz", f"{stem}.csv"):
+        if (folder / name).is_file():
+            return pd.read_csv(folder / name)
+    raise ClusterError(f"{folder}: no table {stem}")
+
+
+def _one(folder: Path, into: Path) -> list:
+    """The pictures of one experiment."""
+    summary = json.loads((folder / "summary.json").read_text())
+    setup, names = summary["setup"], list(summary["protocols"])
+    rpcs = {name: read_table(folder, f"rpcs-{name}") for name in names}
+    baseline = common_baseline({n: read_table(folder, f"unloaded-{n}") for n in names})
+    sizes = rpcs[names[0]]["size"].to_numpy()
+    done = {name: add_latency(table, baseline) for name, table in rpcs.items()}
+    buckets = {name: read_table(folder, f"buckets-{name}") for name in names}
+    what = (f"{setup['workload'].upper()}, {setup['load']:.0%} load, {setup['hosts']} hosts, "
+            f"{rate_label(setup['link_bps'])} links, MTU {setup['mtu']}")
+    made = plots.all_figures(buckets, done, sizes, size_at(sizes, 0.5), what)
+    for name, (figure, _) in made.items():
+        studyplot.save(figure, into, name)
+    return [into / f"{name}.{kind}" for name in made for kind in ("png", "pdf")]
+
+
+def _study(folder: Path, into: Path, bench: str) -> list:
+    """The pictures of a study."""
+    found = next((b.run.study for b in all_benches() if b.name == bench), None)
+    if not found:
+        raise ClusterError(f"{folder}: there is no bench {bench}")
+    table = read_cases(folder)
+    buckets = {}
+    for place in sorted(folder.glob("*/summary.json")):
+        setup = json.loads(place.read_text())["setup"]
+        for path in sorted(place.parent.glob("buckets-*.csv")):
+            name = place.parent.name.rsplit("-", 2)[0].replace("_", " ")
+            protocol = path.stem.partition("-")[2]
+            buckets.setdefault((name, str(setup["workload"]), protocol), pd.read_csv(path))
+    made = studyplot.draw(into, found, over_seeds(table), buckets)
+    return [into / f"{stem}.{kind}" for _, stem, _ in made for kind in ("png", "pdf")]
+
+
+def redraw(folder: Path, into: Path) -> list:
+    """Draw all pictures of a result into a folder; their paths."""
+    into.mkdir(parents=True, exist_ok=True)
+    if (folder / "cases.csv").is_file():
+        return _study(folder, into, json.loads((folder / "plan.json").read_text())["bench"])
+    return _one(folder, into)
