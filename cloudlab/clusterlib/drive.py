@@ -103,8 +103,11 @@ class Drive:
     def load(self, agents: Agents) -> None:
         """The load: all hosts start at the same time, none is ahead of the others."""
         send_us, trace = self.number("SEND_US"), self.number("TRACE_US")
+        begin = time.monotonic()
         agents.everyone("snapshot", "snapshot before")
-        start = int(time.time() * 1e6) + 500000 + 20000 * len(agents.agents)
+        # Time to tell all hosts: half a second, or as much more as they are slow to answer.
+        spare_s = max(0.5, 10 * (time.monotonic() - begin))
+        start = int((time.time() + spare_s) * 1e6)
         self.orders(agents, "client", start)
         if time.time() * 1e6 > start:
             raise ClusterError("the hosts took so long to be told that the start has passed")

@@ -120,9 +120,10 @@ status=$?
 [ $status = 0 ] || say_log good
 check "cp_vs_tcp by ssh ends well" [ $status = 0 ]
 check "each machine did its share over Homa and TCP" /usr/bin/python3 - $RUN/good <<'EOP'
-import csv, sys
+import csv, gzip, sys
 for protocol in ("homa", "tcp"):
-    hosts = [row["host"] for row in csv.DictReader(open(f"{sys.argv[1]}/rpcs-{protocol}.csv"))]
+    hosts = [row["host"] for row in csv.DictReader(
+        gzip.open(f"{sys.argv[1]}/rpcs-{protocol}.csv.gz", "rt"))]
     assert set(hosts) == set("1234"), hosts
     assert min(hosts.count(h) for h in "1234") > 20
 EOP
