@@ -193,7 +193,8 @@ def homa(system: System, device: str, priorities: int) -> list:
     rate = speed(system, device)
     unsched, incoming = next((u, i) for least, u, i in BY_SPEED if rate >= least)
     values = {"num_priorities": priorities, "link_mbps": rate, "unsched_bytes": unsched,
-              "max_incoming": incoming, "max_nic_est_backlog_usecs": 5}
+              "max_incoming": incoming, "max_nic_est_backlog_usecs": 5,
+              "hijack_tcp": int(driver(system, device) == "ice")}
     return [Setting("homa", name, str(value), file=f"/proc/sys/net/homa/{name}")
             for name, value in values.items()]
 

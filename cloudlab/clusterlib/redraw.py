@@ -11,7 +11,7 @@ from .errors import ClusterError
 from .registry import all_benches
 from .repeats import over_seeds
 from .stats import add_latency, common_baseline, size_at
-from .study import read_cases
+from .study import place_of, read_cases
 from .units import rate_label
 
 
@@ -46,13 +46,10 @@ def _study(folder: Path, into: Path, bench: str) -> list:
     if not found:
         raise ClusterError(f"{folder}: there is no bench {bench}")
     table = read_cases(folder)
-    buckets = {}
-    for place in sorted(folder.glob("*/summary.json")):
-        setup = json.loads(place.read_text())["setup"]
-        for path in sorted(place.parent.glob("buckets-*.csv")):
-            name = place.parent.name.rsplit("-", 2)[0].replace("_", " ")
-            protocol = path.stem.partition("-")[2]
-            buckets.setdefault((name, str(setup["workload"]), protocol), pd.read_csv(path))
+    first = table[table.seed == table.seed.iloc[0]]
+    buckets = {(row.case, row.workload, row.protocol): pd.read_csv(
+        place_of(folder, row.case, row.workload, row.seed) / f"buckets-{row.protocol}.csv")
+        for row in first.itertuples()}
     made = studyplot.draw(into, found, over_seeds(table), buckets)
     return [into / f"{stem}.{kind}" for _, stem, _ in made for kind in ("png", "pdf")]
 

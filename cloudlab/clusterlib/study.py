@@ -110,6 +110,11 @@ def experiment(study: Study, args: Namespace, case: Case, workload: str, seed: i
     return made
 
 
+def place_of(folder: Path, case: str, workload: str, seed: int) -> Path:
+    """The folder of one run of a study."""
+    return folder / f"{case}-{Path(workload).stem}-s{seed}".replace(" ", "_")
+
+
 class Run:
     """One run of a study, whose finished parts stay when it is stopped."""
 
@@ -150,8 +155,7 @@ class Run:
 
     def place(self, key: tuple) -> Path:
         """The folder of one run."""
-        name, workload, seed = key
-        return self.folder / f"{name}-{Path(workload).stem}-s{seed}".replace(" ", "_")
+        return place_of(self.folder, *key)
 
     def _finished(self, key: tuple) -> bool:
         return (self.place(key) / "manifest.json").is_file()
