@@ -116,7 +116,11 @@ def open_run(bench: str, seed: int, wanted: str | None, keep_raw: bool,
         else:
             shutil.rmtree(folder)
         raise
-    except Exception:
+    except Exception as error:
+        if getattr(error, "code", 0) == 2 and not resume:       # wrong usage: nothing has run
+            shutil.rmtree(folder)
+            shutil.rmtree(raw)
+            raise
         shutil.rmtree(folder / "raw", ignore_errors=True)
         shutil.move(raw, folder / "raw")
         raise

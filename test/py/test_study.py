@@ -19,6 +19,7 @@ from clusterlib.experiment import Experiment
 from clusterlib.registry import all_benches
 
 CPERF = TOP / "cloudlab" / "bin" / "cperf"
+RESULTS = TOP / "out" / "results"
 STUDIES = {b.name: b.run.study for b in all_benches() if hasattr(b.run, "study")}
 NAMED = {"cp_both", "cp_basic", "cp_client_threads", "cp_server_ports", "cp_load", "cp_mtu",
          "cp_tcp", "cp_config", "cp_tcp_config", "cp_buffers", "cp_config_buf", "cp_incast",
@@ -165,6 +166,8 @@ def test_results_are_listed_and_removed(tmp_path: Path) -> None:
     (["run", "cp_both", "--homa-share", "2"], "--homa-share"),
     (["run", "cp_mtu", "--only", "7"], "--only: the cases are 1500")])
 def test_wrong_usage_is_one_line(words: list, said: str) -> None:
+    before = set(RESULTS.glob("*"))
     done = subprocess.run([CPERF, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and said in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert set(RESULTS.glob("*")) == before
