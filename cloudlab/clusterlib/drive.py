@@ -22,7 +22,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from clusterlib import inventory as inventories, topo               # noqa: E402
-from clusterlib.agents import Agents, agent_words                   # noqa: E402
+from clusterlib.remotes import Remotes, remote_words                   # noqa: E402
 from clusterlib.errors import ClusterError                          # noqa: E402
 from clusterlib.nodes import Network                                # noqa: E402
 from clusterlib.units import parse_rate                             # noqa: E402
@@ -48,35 +48,35 @@ class Drive:
         (self.job / "progress").write_text(" ".join(map(str, words)) + "\n")
 
     def commands(self) -> dict:
-        """{number: command that runs the agent}."""
+        """{number: command that runs the remote}."""
         found, hosts = {}, self.inventory.hosts
         for i, host in enumerate(hosts, 1):
             remote = self.inventory.backend == "ssh"
             cp_node = f"{host.bin}/cp_node" if remote else self.env["CP_NODE"]
-            found[i] = agent_words(self.inventory, host, f"h{i}", cp_node, host.device)
+            found[i] = remote_words(self.inventory, host, f"h{i}", cp_node, host.device)
         return found
 
-    def orders(self, agents: Agents, suffix: str, start_us: int, only: tuple = ()) -> None:
+    def orders(self, remotes: Remotes, suffix: str, start_us: int, only: tuple = ()) -> None:
         """Give hosts their commands of one kind, with the start time on their own clocks."""
         orders: dict = {}
-        for agent in agents.agents:
-            path = self.job / f"h{agent.number}.{suffix}"
-            if path.is_file() and (not only or agent.number in only):
-                text = path.read_text().replace("@START@", f"{start_us + agent.offset_us}000")
-                orders[agent.number] = text.splitlines()
+        for remote in remotes.remotes:
+            path = self.job / f"h{remote.number}.{suffix}"
+            if path.is_file() and (not only or remote.number in only):
+                text = path.read_text().replace("@START@", f"{start_us + remote.offset_us}000")
+                orders[remote.number] = text.splitlines()
         for i in range(max((len(lines) for lines in orders.values()), default=0)):
-            agents.each({n: f"cp {lines[i]}" for n, lines in orders.items() if i < len(lines)},
+            remotes.each({n: f"cp {lines[i]}" for n, lines in orders.items() if i < len(lines)},
                         "cp")
 
-    def wait_for(self, agents: Agents, suffix: str, stems: str, limit_s: float) -> None:
+    def wait_for(self, remotes: Remotes, suffix: str, stems: str, limit_s: float) -> None:
         """Wait until all hosts have written what a phase writes; one that died ends it at once."""
         files: dict = {}
         for stem in stems.split():
             files.setdefault(int(stem[1:].split(".")[0]), []).append(stem + suffix)
         deadline = time.monotonic() + limit_s
         while True:
-            asked = {a.number: "have " + " ".join(files.get(a.number, [])) for a in agents.agents}
-            missing = [n for n, said in agents.each(asked, "have").items() if said != "0"]
+            asked = {a.number: "have " + " ".join(files.get(a.number, [])) for a in remotes.remotes}
+            missing = [n for n, said in remotes.each(asked, "have").items() if said != "0"]
             if not missing:
                 return
             if time.monotonic() > deadline:
@@ -84,65 +84,65 @@ class Drive:
                 raise ClusterError(f"no end in time: {names}")
             time.sleep(0.1)
 
-    def unloaded(self, agents: Agents) -> None:
+    def unloaded(self, remotes: Remotes) -> None:
         """Measure each size alone."""
         probe = self.number("PROBE")
         if not (self.job / f"h{probe}.unloaded").is_file():
             return
         self.progress("unloaded", 0)
-        self.orders(agents, "unloaded", int(time.time() * 1e6) + 100000, (probe,))
-        self.wait_for(agents, ".unloaded.json", self.env["UNLOADED"], 300 + FILES_S)
+        self.orders(remotes, "unloaded", int(time.time() * 1e6) + 100000, (probe,))
+        self.wait_for(remotes, ".unloaded.json", self.env["UNLOADED"], 300 + FILES_S)
 
-    def sleep_until(self, agents: Agents, when_us: int) -> None:
+    def sleep_until(self, remotes: Remotes, when_us: int) -> None:
         """Sleep, but not on when a host is gone."""
         while (left := when_us / 1e6 - time.time()) > 0:
             if left > 1:
-                agents.everyone("have")
+                remotes.everyone("have")
             time.sleep(min(left, 0.5))
 
-    def load(self, agents: Agents) -> None:
+    def load(self, remotes: Remotes) -> None:
         """The load: all hosts start at the same time, none is ahead of the others."""
         send_us, trace = self.number("SEND_US"), self.number("TRACE_US")
         begin = time.monotonic()
-        agents.everyone("snapshot", "snapshot before")
+        remotes.everyone("snapshot", "snapshot before")
         # Time to tell all hosts: half a second, or as much more as they are slow to answer.
         spare_s = max(0.5, 10 * (time.monotonic() - begin))
         start = int((time.time() + spare_s) * 1e6)
-        self.orders(agents, "client", start)
+        self.orders(remotes, "client", start)
         if time.time() * 1e6 > start:
             raise ClusterError("the hosts took so long to be told that the start has passed")
         warm, traced = self.number("WARM_US"), False
         for step in range(1, self.steps + 1):
             end = send_us * step // self.steps
             if warm and warm <= end:
-                self.sleep_until(agents, start + warm)
-                agents.everyone("counters", "counters warm")
+                self.sleep_until(remotes, start + warm)
+                remotes.everyone("counters", "counters warm")
                 warm = 0
             if trace and not traced and trace <= end:
-                self.sleep_until(agents, start + trace)
-                agents.everyone("traces", f"traces {self.number('TRACE_EVENTS')}", FILES_S)
+                self.sleep_until(remotes, start + trace)
+                remotes.everyone("traces", f"traces {self.number('TRACE_EVENTS')}", FILES_S)
                 traced = True
-            self.sleep_until(agents, start + end)
+            self.sleep_until(remotes, start + end)
             self.progress("load", step, self.steps)
-        agents.everyone("counters", "counters sent")
+        remotes.everyone("counters", "counters sent")
         self.progress("drain", 0)
-        self.wait_for(agents, ".json", self.env["STEMS"], self.number("DRAIN_US") / 1e6 + FILES_S)
-        agents.everyone("snapshot", "snapshot after")
+        self.wait_for(remotes, ".json", self.env["STEMS"], self.number("DRAIN_US") / 1e6 + FILES_S)
+        remotes.everyone("snapshot", "snapshot after")
 
     def run(self) -> None:
         """All of it."""
         self.progress("start", 0)
-        with Agents(self.inventory, self.commands(), self.job) as agents:
-            agents.ready()
+        with Remotes(self.inventory, self.commands(), self.job) as remotes:
+            remotes.ready()
             if self.inventory.backend == "ssh":
-                agents.read_clocks()
-            agents.everyone("started", f"start {self.env['KNOBS']}")
-            agents.everyone("describe")
-            self.orders(agents, "server", 0)
+                remotes.read_clocks()
+            remotes.everyone("started", f"start {self.env['KNOBS']}")
+            remotes.everyone("describe")
+            self.orders(remotes, "server", 0)
             time.sleep(0.3)
-            self.unloaded(agents)
-            self.load(agents)
-            agents.fetch(self.job)
+            self.unloaded(remotes)
+            self.load(remotes)
+            remotes.fetch(self.job)
         (self.job / "finished").write_text(self.env["PROTOCOL"] + "\n")
 
 

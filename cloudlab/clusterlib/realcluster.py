@@ -39,7 +39,7 @@ class RealCluster:
         return f"fd00::{host:x}" if self.network.ipv6 else f"10.0.0.{host}"
 
     def path(self, _job: Path, name: str) -> str:
-        """What the hosts call a file of the job: agents run cp_node where its files go."""
+        """What the hosts call a file of the job: remotes run cp_node where its files go."""
         return name
 
     def _describe(self, job: Path, **more: object) -> None:

@@ -3,7 +3,7 @@
 #
 # Runs one host's part of an experiment in real time, and leaves the host as it was.
 #
-#   host_agent.sh CP_NODE DEVICE STEM
+#   host_side.sh CP_NODE DEVICE STEM
 #
 # Reads orders from standard input, a line each, and answers each with a line "ok WORD..." or
 # "error WHY". All files are in a scratch folder, whose name the first answer tells. When the

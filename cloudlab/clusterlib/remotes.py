@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-"""Talks to the agents (guest/host_agent.sh) of all hosts of a real cluster, over pipes or ssh."""
+"""Talks to the remotes (guest/host_side.sh) of all hosts of a real cluster, over pipes or ssh."""
 
 import base64
 import contextlib
@@ -15,22 +15,22 @@ from pathlib import Path
 from .errors import ClusterError
 from .inventory import Host, Inventory, ssh_words
 
-SCRIPT = Path(__file__).resolve().parent / "guest" / "host_agent.sh"
+SCRIPT = Path(__file__).resolve().parent / "guest" / "host_side.sh"
 PATIENCE_S = 60                 # for an answer to an order that takes no time
 START_S = 120                   # for the first word: ssh itself gives up sooner
 SAMPLES = 9                     # of a host's clock
 
 
-def agent_words(inventory: Inventory, host: Host, stem: str, cp_node: str, device: str) -> list:
-    """The local command that runs a host's agent."""
-    words = ["bash", "-c", SCRIPT.read_text(encoding="utf-8"), "host_agent", cp_node, device, stem]
+def remote_words(inventory: Inventory, host: Host, stem: str, cp_node: str, device: str) -> list:
+    """The local command that runs a host's remote."""
+    words = ["bash", "-c", SCRIPT.read_text(encoding="utf-8"), "host_side", cp_node, device, stem]
     if inventory.backend == "netns":
         return ["ip", "netns", "exec", host.name, *words]
     return [*ssh_words(host), shlex.join((["sudo", "-n"] if host.sudo else []) + words)]
 
 
-class Agent:
-    """One host's agent: orders go to it, answers come back in the same order."""
+class Remote:
+    """One host's remote: orders go to it, answers come back in the same order."""
 
     def __init__(self, number: int, host: Host, words: list, log: Path) -> None:
         self.number, self.name = number, host.name
@@ -75,45 +75,45 @@ class Agent:
         return line[len(f"ok {word}"):].strip()
 
 
-class Agents:
-    """The agents of all hosts; leaving the context ends them, whatever happened."""
+class Remotes:
+    """The remotes of all hosts; leaving the context ends them, whatever happened."""
 
     def __init__(self, inventory: Inventory, commands: dict, logs: Path) -> None:
-        self.agents = [Agent(i, host, commands[i], logs / f"agent-{host.name}.log")
+        self.remotes = [Remote(i, host, commands[i], logs / f"remote-{host.name}.log")
                        for i, host in enumerate(inventory.hosts, 1)]
 
-    def __enter__(self) -> "Agents":
+    def __enter__(self) -> "Remotes":
         return self
 
     def __exit__(self, *_error) -> None:
-        for agent in self.agents:
+        for remote in self.remotes:
             with contextlib.suppress(OSError):
-                agent.process.stdin.close()
+                remote.process.stdin.close()
         deadline = time.monotonic() + 8
-        for agent in self.agents:
+        for remote in self.remotes:
             try:
-                agent.process.wait(max(deadline - time.monotonic(), 0.1))
+                remote.process.wait(max(deadline - time.monotonic(), 0.1))
             except subprocess.TimeoutExpired:
-                agent.process.kill()
-                agent.process.wait()
+                remote.process.kill()
+                remote.process.wait()
 
     def everyone(self, word: str, order: str = "", patience: float = PATIENCE_S) -> dict:
         """Give all the same order; {number: answer}."""
-        return self.each({a.number: order or word for a in self.agents}, word, patience)
+        return self.each({a.number: order or word for a in self.remotes}, word, patience)
 
     def each(self, orders: dict, word: str, patience: float = PATIENCE_S) -> dict:
         """Give some hosts orders of the same kind, at once; all failures in one message."""
-        chosen = [a for a in self.agents if a.number in orders]
-        for agent in chosen:
-            agent.send(orders[agent.number])
+        chosen = [a for a in self.remotes if a.number in orders]
+        for remote in chosen:
+            remote.send(orders[remote.number])
         return self.gather(chosen, word, patience)
 
     def gather(self, chosen: list, word: str, patience: float) -> dict:
         """The answers of some hosts; all failures in one message."""
         deadline, found, wrong = time.monotonic() + patience, {}, []
-        for agent in chosen:
+        for remote in chosen:
             try:
-                found[agent.number] = agent.answer(word, deadline)
+                found[remote.number] = remote.answer(word, deadline)
             except ClusterError as error:
                 wrong.append(str(error))
         if wrong:
@@ -122,20 +122,20 @@ class Agents:
 
     def ready(self) -> None:
         """Wait for the first word of all."""
-        self.gather(self.agents, "ready", START_S)
+        self.gather(self.remotes, "ready", START_S)
 
     def read_clocks(self) -> None:
         """Learn how far each host's clock is from ours, from the quickest of some answers."""
-        for agent in self.agents:
+        for remote in self.remotes:
             best = None
             for _ in range(SAMPLES):
                 begin = time.time()
-                agent.send("time")
-                theirs = float(agent.answer("time", time.monotonic() + PATIENCE_S).replace(",", "."))
+                remote.send("time")
+                theirs = float(remote.answer("time", time.monotonic() + PATIENCE_S).replace(",", "."))
                 end = time.time()
                 if best is None or end - begin < best[0]:
                     best = (end - begin, theirs - (begin + end) / 2)
-            agent.offset_us = round(best[1] * 1e6)
+            remote.offset_us = round(best[1] * 1e6)
 
     def fetch(self, folder: Path) -> None:
         """Copy what all hosts have written into a folder."""
