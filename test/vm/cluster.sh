@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 # desc: cperf drives four machines by ssh; one that dies is named, and an interrupt at any time leaves them as they were
 # lab: --cpus 2 --mem 3G
-# timeout: 600
+# size: full
+# timeout: 1200
 # slots: 2
 #
 # The machines are namespaces with an sshd each. What is measured is of an emulated machine and
