@@ -124,6 +124,8 @@ def open_run(bench: str, seed: int, wanted: str | None, keep_raw: bool,
         shutil.rmtree(folder / "raw", ignore_errors=True)
         shutil.move(raw, folder / "raw")
         raise
+    if resume:
+        shutil.rmtree(folder / "raw", ignore_errors=True)       # of the time that it failed
     if keep_raw:
         shutil.move(raw, folder / "raw")
     else:
