@@ -54,6 +54,29 @@ complains() {
 	check_equal "$line" "$("$@" 2>&1 >/dev/null; echo $?)" "homalat: $line"$'\n'1
 }
 
+# filter HOST HOOK: netfilter drops Homa's packets there
+filter() {
+	on "$1" nft -f - <<-END
+		table inet t {
+			chain c {
+				type filter hook $2 priority 0;
+				meta l4proto 146 counter drop
+			}
+		}
+	END
+}
+
+# filtered HOST: how many it has dropped
+filtered() {
+	on "$1" nft list ruleset | awk '/packets/ { for (i = 1; i < NF; i++) if ($i == "packets")
+		n += $(i + 1) } END { print n + 0 }'
+}
+
+# drops FILE PEER: of packets whose other end is PEER
+drops() {
+	"$TOP/tt/bin/ttprint" "$1" | grep -c "kernel drops packet, peer $2 "
+}
+
 # hide FOLDER: run homalat where a folder is empty
 hide() {
 	unshare -m sh -c 'mount -t tmpfs none "$0" && exec "$1"' "$1" "$BIN/homalat"
@@ -103,37 +126,17 @@ on a "$BIN/cp_node" client --servers 10.7.0.2 --first-port 4100 --workload 20000
 end load
 begin dropped_in b homatrace --out /run/in.ttb --events drop --kernel-only --json
 begin dropped_out a homatrace --out /run/out.ttb --events drop --kernel-only --json
-on b nft -f - <<-END
-	table inet t {
-		chain c {
-			type filter hook prerouting priority 0;
-			meta l4proto 146 counter drop
-		}
-	}
-END
+filter b prerouting
 on a timeout 3 "$BIN/homa_ping" 10.7.0.2 --count 1 --json >/dev/null
 end drops
-filtered=$(on b nft list ruleset | sed -n 's/.*packets \([0-9]*\) .*/\1/p')
-filtered=${filtered:-0}
+filtered=$(filtered b)
 end dropped_in
 # What is dropped before it comes to a device.
 on b nft flush ruleset
-on a nft -f - <<-END
-	table inet t {
-		chain c {
-			type filter hook output priority 0;
-			meta l4proto 146 counter drop
-		}
-	}
-END
+filter a output
 on a timeout 3 "$BIN/homa_ping" 10.7.0.2 --count 1 --json >/dev/null
 end dropped_out
-stopped=$(on a nft list ruleset | sed -n 's/.*packets \([0-9]*\) .*/\1/p')
-stopped=${stopped:-0}
-# drops FILE PEER: of packets whose other end is PEER
-drops() {
-	"$TOP/tt/bin/ttprint" "$1" | grep -c "kernel drops packet, peer $2 "
-}
+stopped=$(filtered a)
 sed 's/^/# drops: /' /run/drops.out
 sed 's/^/# sender: /' /run/sender.out
 
