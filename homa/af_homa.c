@@ -24,14 +24,14 @@
 
 static int af_init(struct sock *sk)
 {
-	struct homa_sock *hsk = homa_sk(sk);
+	struct homa_net *hn = homa_net(sock_net(sk));
 	int err;
 
 	/* Without memory there is no timetrace, which is no reason to fail. */
-	tt_net_start(&homa_sock_net(hsk)->tt);
-	homa_snapshots_alloc(homa_sock_net(hsk));
-	err = homa_encap_sock_init(homa_sock_net(hsk), sk);
-	return err ? err : homa_sock_init(hsk);
+	tt_net_start(&hn->tt);
+	homa_snapshots_alloc(hn);
+	err = homa_encap_sock_init(hn, sk);
+	return err ? err : homa_sock_init(homa_sk(sk));
 }
 
 static void af_close(struct sock *sk, long timeout)

@@ -42,26 +42,26 @@
  * @hsk: socket it is for; a reference is held
  * @skb: the packet, beginning with its Homa header
  * @h: its header; as much as its type needs is linear
- * @path: where an answer would go; @path.id is the RPC id as known here
- * @peer: key of the sender
- * @txq: packets to be sent when no lock is held
- * @grants: grants to be sent when no lock is held
  * @rpc: of packets that came together: theirs, once found, with a reference
  * @more: others follow that came together with this one
  * @unsettled: what follows from new data is still to be done for @rpc
+ * @txq: packets to be sent when no lock is held
+ * @path: where an answer would go; @path.id is the RPC id as known here
+ * @peer: key of the sender
+ * @grants: grants to be sent when no lock is held
  */
 struct homa_rx {
 	struct homa_net *hn;
 	struct homa_sock *hsk;
 	struct sk_buff *skb;
 	struct homa_common_hdr *h;
-	struct homa_path path;
-	struct homa_peer_key peer;
-	struct sk_buff_head txq;
-	struct homa_grant_batch grants;
 	struct homa_rpc *rpc;
 	bool more;
 	bool unsettled;
+	struct sk_buff_head txq;
+	struct homa_path path;
+	struct homa_peer_key peer;
+	struct homa_grant_batch grants;
 };
 
 /**
@@ -851,9 +851,8 @@ static enum homa_drop rx_dispatch(struct homa_rx *rx)
 
 static enum homa_drop rx_handle(struct homa_rx *rx)
 {
-	enum homa_drop drop;
+	enum homa_drop drop = rx_check_header(rx);
 
-	drop = rx_check_header(rx);
 	if (drop == HOMA_CONSUMED)
 		drop = rx_parse(rx);
 	if (drop != HOMA_CONSUMED)
@@ -925,13 +924,16 @@ static void rx_others(struct homa_rx *rx, struct sk_buff *list,
 /* Entry from IP; bottom halves are off, RCU is read-locked. */
 static int homa_rcv(struct sk_buff *skb)
 {
-	struct homa_rx rx = {
-		.hn = homa_net(dev_net(skb->dev)),
-		.skb = skb,
-	};
 	struct sk_buff *others;
 	enum homa_drop drop;
+	struct homa_rx rx;
 
+	/* Not what rx_parse() sets, nor grants, of which there is room for many. */
+	memset(&rx, 0, offsetof(struct homa_rx, path));
+	rx.hn = homa_net(dev_net(skb->dev));
+	rx.skb = skb;
+	rx.grants.count = 0;
+	__skb_queue_head_init(&rx.txq);
 	if (!READ_ONCE(rx.hn->live)) {
 		kfree_skb(skb);		/* no metrics any more */
 		return 0;
@@ -943,7 +945,6 @@ static int homa_rcv(struct sk_buff *skb)
 		return 0;
 	}
 	rx.more = others;
-	__skb_queue_head_init(&rx.txq);
 	drop = rx_handle(&rx);
 	rx_finish(&rx, drop);
 	rx_others(&rx, others, drop);

@@ -249,6 +249,12 @@ static int rpcs_show(struct seq_file *seq, void *item)
 		seq_puts(seq, "id state port peer peer_port age_us tx_length tx_sent tx_granted rx_length rx_left rx_granted rx_gaps rx_mem error\n");
 		return 0;
 	}
+	if (!homa_rpc_get_live(rpc))
+		return SEQ_SKIP;
+	if (rpc->hn != homa_net(seq_file_net(seq))) {
+		homa_rpc_put(rpc);
+		return SEQ_SKIP;
+	}
 	spin_lock_bh(&rpc->lock);
 	seq_printf(seq, "%llu %s %u %pI6c %u %llu %d %u %u %d %u %u %u %u %d\n",
 		   rpc->key.id, states[rpc->state], READ_ONCE(rpc->hsk->port),
@@ -258,6 +264,7 @@ static int rpcs_show(struct seq_file *seq, void *item)
 		   rpc->in.length, rpc->in.left, READ_ONCE(rpc->in.granted),
 		   rpc->in.num_gaps, rpc->in.truesize, -rpc->error);
 	spin_unlock_bh(&rpc->lock);
+	homa_rpc_put(rpc);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "input.h"
 #include "net.h"
 #include "offload.h"
+#include "rpc.h"
 #include "wire.h"
 
 static int __init homa_init(void)
@@ -17,9 +18,12 @@ static int __init homa_init(void)
 	err = tt_init();
 	if (err)
 		return err;
-	err = homa_net_register();
+	err = homa_rpcs_init();
 	if (err)
 		goto err_tt;
+	err = homa_net_register();
+	if (err)
+		goto err_rpcs;
 	err = homa_dev_register();
 	if (err)
 		goto err_net;
@@ -42,6 +46,8 @@ err_dev:
 	homa_dev_unregister();
 err_net:
 	homa_net_unregister();
+err_rpcs:
+	homa_rpcs_exit();
 err_tt:
 	tt_exit();
 	return err;
@@ -57,6 +63,7 @@ static void __exit homa_exit(void)
 	homa_net_unregister();
 	tt_exit();
 	rcu_barrier();
+	homa_rpcs_exit();
 }
 
 module_init(homa_init);

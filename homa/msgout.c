@@ -92,11 +92,13 @@ int homa_msgout_fill(struct homa_msgout *out, struct homa_sock *hsk,
 	while (done < length) {
 		u32 n;
 
-		if (!skb_page_frag_refill(min_t(u32, length - done, PAGE_SIZE),
-					  pf, GFP_KERNEL_ACCOUNT))
+		if (!homa_txpages_refill(hsk, pf,
+					 min_t(u32, length - done, PAGE_SIZE)))
 			return -ENOMEM;
 		n = min(length - done, pf->size - pf->offset);
-		if (copy_page_from_iter(pf->page, pf->offset, n, iter) != n)
+		/* Never high memory: all of a fragment is mapped. */
+		if (!copy_from_iter_full(page_address(pf->page) + pf->offset,
+					 n, iter))
 			return -EFAULT;
 		msgout_add_piece(out, pf, n);
 		done += n;
@@ -119,9 +121,9 @@ void homa_msgout_free(struct homa_msgout *out, struct homa_sock *hsk)
 	int i;
 
 	for (i = 0; i < out->num_pieces; i++)
-		put_page(out->pieces[i].bv_page);
+		homa_txpages_put(hsk, out->pieces[i].bv_page);
 	out->num_pieces = 0;
-	if (out->pieces != out->few)
+	if (out->pieces && out->pieces != out->few)
 		kvfree(out->pieces);
 	out->pieces = NULL;
 	homa_sock_uncharge(hsk, out->charged);
@@ -188,7 +190,7 @@ void homa_msgout_refuse(struct homa_rpc *rpc)
 	if (out->ask == HOMA_ASK_SYNC) {
 		out->ask = HOMA_ASK_REFUSED;
 		homa_timer_cancel(rpc);
-		wake_up_all(&rpc->waiters);
+		homa_rpc_wake(rpc);
 	} else {
 		homa_rpc_fail(rpc, -EMSGSIZE);
 	}
@@ -216,7 +218,7 @@ void homa_msgout_answered(struct homa_rpc *rpc, u32 max_length,
 	out->granted = out->unsched;
 	homa_timer_heard(rpc);
 	homa_msgout_pump(rpc, false, txq);
-	wake_up_all(&rpc->waiters);
+	homa_rpc_wake(rpc);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgout_answered);
 
@@ -322,14 +324,15 @@ static void msgout_count_sent(struct homa_rpc *rpc, u32 bytes)
 }
 
 /* Makes the next packet of what is to be sent again. */
-static int msgout_pump_resend(struct homa_rpc *rpc, struct sk_buff_head *txq)
+static int msgout_pump_resend(struct homa_rpc *rpc, u32 packet,
+			      struct sk_buff_head *txq)
 {
 	struct homa_msgout *out = &rpc->out;
 	struct homa_range *r = &out->resends[0];
 	int n;
 
-	n = homa_output_data(rpc, r->start, r->end, true, out->resend_prio,
-			     txq);
+	n = homa_output_data(rpc, packet, r->start, r->end, true,
+			     out->resend_prio, txq);
 	if (n <= 0)
 		return n;
 	tt_event(rpc->hn, DATA_RESENT, r->start, n, homa_trace_id(rpc),
@@ -358,9 +361,9 @@ static u32 msgout_may_send(const struct homa_msgout *out, u32 packet)
 }
 
 /* Makes the next packet of what has not been sent yet. */
-static int msgout_pump_new(struct homa_rpc *rpc, struct sk_buff_head *txq)
+static int msgout_pump_new(struct homa_rpc *rpc, u32 packet,
+			   struct sk_buff_head *txq)
 {
-	u32 packet = homa_output_max_data(rpc);
 	struct homa_msgout *out = &rpc->out;
 	u8 prio = out->prio;
 	int n;
@@ -370,8 +373,8 @@ static int msgout_pump_new(struct homa_rpc *rpc, struct sk_buff_head *txq)
 		out->unsched_prio = homa_prio_unsched(rpc);
 	if (out->next < out->unsched)
 		prio = out->unsched_prio;
-	n = homa_output_data(rpc, out->next, msgout_may_send(out, packet),
-			     false, prio, txq);
+	n = homa_output_data(rpc, packet, out->next,
+			     msgout_may_send(out, packet), false, prio, txq);
 	if (n <= 0)
 		return n;
 	if (!out->next && n >= min(packet, out->unsched))
@@ -413,13 +416,17 @@ void homa_msgout_pump(struct homa_rpc *rpc, bool paced,
 
 	lockdep_assert_held(&rpc->lock);
 	while (homa_msgout_pending(out)) {
-		n = msgout_route(rpc);
-		if (!n && homa_pacer_defer(rpc, paced))
+		u32 packet;
+
+		if (msgout_route(rpc))
+			break;
+		if (homa_pacer_defer(rpc, paced))
 			return;
-		if (!n && out->num_resends)
-			n = msgout_pump_resend(rpc, txq);
-		else if (!n)
-			n = msgout_pump_new(rpc, txq);
+		packet = homa_output_max_data(rpc);
+		if (out->num_resends)
+			n = msgout_pump_resend(rpc, packet, txq);
+		else
+			n = msgout_pump_new(rpc, packet, txq);
 		if (n <= 0)
 			break;
 		paced = false;	/* whose turn is next, the pacer decides */

@@ -15,6 +15,7 @@
 #include "snapshot.h"
 #include "sock.h"
 #include "tomb.h"
+#include "txpages.h"
 
 unsigned int homa_net_id __read_mostly;
 EXPORT_SYMBOL_IF_KUNIT(homa_net_id);
@@ -62,6 +63,7 @@ static const struct {
 	{ homa_proc_net_init, homa_proc_net_exit },
 	{ homa_inspect_net_init, homa_inspect_net_exit },
 	{ homa_rxmem_net_init, homa_rxmem_net_exit },
+	{ homa_txpages_net_init, homa_txpages_net_exit },
 };
 
 static int __net_init homa_net_init(struct net *net)
@@ -100,10 +102,19 @@ static void __net_exit homa_net_exit(struct net *net)
 		parts[i].exit(hn);
 }
 
+/* Routes that were held until now count in what belongs to IPv6 in the namespaces, in
+ * older kernels until a grace period is over.
+ */
+static void __net_exit homa_net_exit_batch(struct list_head *nets)
+{
+	rcu_barrier();
+}
+
 static struct pernet_operations homa_net_ops = {
 	.init = homa_net_init,
 	.pre_exit = homa_net_pre_exit,
 	.exit = homa_net_exit,
+	.exit_batch = homa_net_exit_batch,
 	.id = &homa_net_id,
 	.size = sizeof(struct homa_net),
 };

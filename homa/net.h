@@ -35,8 +35,9 @@
  *   a pending timer; the ready list, the list of waiters for buffer space,
  *   the pacer and the grant scheduler never hold one (homa_rpc_end() takes the
  *   RPC off them), but who takes an RPC from them does; a thread in sendmsg
- *   or recvmsg, the packet handler, a walk over a socket's RPCs. Freed after
- *   a grace period, because lookups are under RCU. Holds socket and peer.
+ *   or recvmsg, the packet handler, a walk over a socket's RPCs. Lookups are
+ *   under RCU, where freed memory may be another RPC already: who has got a
+ *   reference looks again (rpc.c). Holds socket and peer.
  *
  * struct homa_peer (peer.h)
  *   Another host, reference counted: the table holds one reference, each RPC
@@ -71,7 +72,8 @@
  *     hn->devs.lock       devices: table, dead ones              leaf
  *     hn->tombs.lock      tombstones                             leaf
  *     hn->ports.lock      port table (writers; readers use RCU)  leaf
- *     peer->lock          stored acks, cutoffs                   leaf
+ *     peer->lock          stored acks, cutoffs, last route       leaf
+ *     hsk->txpages.lock   pages kept for sending                 leaf
  *     sk->sk_lock.slock   homa_sock.rx_pool (rxmem.c)            leaf
  *     hn->tt.guard        whether the timetrace records          leaf
  *     hn->injection.lock  packets dropped on purpose             leaf
@@ -290,6 +292,7 @@ struct homa_encap {
  * @silent_kb: kilobytes of room that silent requests hold, see silent.c
  * @strangers: unfinished requests of hosts that never finished one
  * @rx_help: helps incomplete messages, see rxmem.c
+ * @txpages: gives pages back that sockets keep and do not use, see txpages.c
  * @inspections: counts of peers in inspect.c so far
  * @replies: packets sent in answer to packets that belong to no RPC
  * @rpcs: all RPCs of this host, by peer address and id
@@ -327,6 +330,7 @@ struct homa_net {
 	atomic_t silent_kb;
 	atomic_t strangers;
 	struct delayed_work rx_help;
+	struct delayed_work txpages;
 	atomic_t inspections;
 	struct homa_rate replies;
 	struct rhltable rpcs;

@@ -57,6 +57,7 @@ static netdev_features_t offload_needs(const struct homa_rpc *rpc)
  * homa_offload_max_data() - how much of a message one frame may hold
  * @rpc: RPC with a valid route
  * @packet: bytes of data in a packet of the route's MTU
+ * @headers: bytes of headers in it, from IP's on
  *
  * Frames must not be so long that a shorter message has to wait for them where
  * packets are paced (homa_pacer_frame()).
@@ -64,11 +65,10 @@ static netdev_features_t offload_needs(const struct homa_rpc *rpc)
  * Context: rpc->lock held.
  * Return: a multiple of @packet
  */
-u32 homa_offload_max_data(const struct homa_rpc *rpc, u32 packet)
+u32 homa_offload_max_data(const struct homa_rpc *rpc, u32 packet, u32 headers)
 {
 	const struct net_device *ndev = rpc->dst->dev;
 	u32 sysctl = READ_ONCE(rpc->hn->sysctl.max_gso_size);
-	u32 headers = dst_mtu(rpc->dst) - packet;
 	u32 limit = min_t(u32, FRAME_MAX, READ_ONCE(ndev->gso_max_size));
 	u32 packets;
 

@@ -12,7 +12,7 @@ struct sk_buff;
 int homa_offload_register(void);
 void homa_offload_unregister(void);
 
-u32 homa_offload_max_data(const struct homa_rpc *rpc, u32 packet);
+u32 homa_offload_max_data(const struct homa_rpc *rpc, u32 packet, u32 headers);
 #if IS_ENABLED(CONFIG_KUNIT)
 struct sk_buff *homa_gso_segment(struct sk_buff *skb,
 				 netdev_features_t features);

@@ -15,6 +15,7 @@
  * The checksum is TCP's, over a pseudo header that says TCP: that is what
  * network devices can compute.
  */
+#include <kunit/visibility.h>
 #include <linux/slab.h>
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
@@ -80,11 +81,26 @@ static u8 path_tclass(struct sock *sk, const struct homa_path *path)
 	return tclass & TCLASS_SOCKET_BITS;
 }
 
-static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path)
+/* Does the route of a flow depend on what the flow does not say? */
+static bool route_is_special(const struct sock *sk)
 {
-	struct flowi4 fl;
+#ifdef CONFIG_XFRM
+	if (rcu_access_pointer(sk->sk_policy[0]) ||
+	    rcu_access_pointer(sk->sk_policy[1]))
+		return true;
+#endif
+	return sk->sk_family == AF_INET6 && inet6_sk(sk)->srcprefs;
+}
+
+/* @peer remembers the route, unless NULL. */
+static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path,
+				  struct homa_peer *peer)
+{
+	struct flowi4 fl, key;
+	struct dst_entry *dst;
 	struct rtable *rt;
 
+	memset(&fl, 0, sizeof(fl));	/* padding, too: it is compared */
 	flowi4_init_output(&fl, path_oif(sk, path), READ_ONCE(sk->sk_mark),
 			   path_tclass(sk, path), RT_SCOPE_UNIVERSE,
 			   sk->sk_protocol, inet_sk_flowi_flags(sk),
@@ -92,6 +108,10 @@ static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path)
 			   path->dport, inet_sk(sk)->inet_sport,
 			   sock_net_uid(sock_net(sk), sk));
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl));
+	dst = peer ? homa_peer_route(peer, &fl, sizeof(fl), &path->saddr) : NULL;
+	if (dst)
+		return dst;
+	key = fl;
 	rt = ip_route_output_flow(sock_net(sk), &fl, sk);
 	if (IS_ERR(rt))
 		return ERR_CAST(rt);
@@ -100,12 +120,21 @@ static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path)
 		return ERR_PTR(-EACCES);
 	}
 	ipv6_addr_set_v4mapped(fl.saddr, &path->saddr);
+	if (peer)
+		homa_peer_set_route(peer, &key, sizeof(key), &path->saddr,
+				    &rt->dst, 0);
 	return &rt->dst;
 }
 
-static struct dst_entry *route_v6(struct sock *sk, struct homa_path *path)
+static u32 route_v6_cookie(const struct dst_entry *dst)
 {
-	struct flowi6 fl = {
+	return rt6_get_cookie((const struct rt6_info *)dst);
+}
+
+static struct dst_entry *route_v6(struct sock *sk, struct homa_path *path,
+				  struct homa_peer *peer)
+{
+	struct flowi6 key, fl = {
 		.flowi6_oif = path_oif(sk, path),
 		.flowi6_mark = READ_ONCE(sk->sk_mark),
 		.flowi6_proto = sk->sk_protocol,
@@ -122,9 +151,17 @@ static struct dst_entry *route_v6(struct sock *sk, struct homa_path *path)
 	if (ipv6_addr_is_multicast(&path->daddr))
 		return ERR_PTR(-EACCES);
 	security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl));
+	dst = peer ? homa_peer_route(peer, &fl, sizeof(fl), &path->saddr) : NULL;
+	if (dst)
+		return dst;
+	key = fl;
 	dst = ip6_dst_lookup_flow(sock_net(sk), sk, &fl, NULL);
-	if (!IS_ERR(dst))
-		path->saddr = fl.saddr;
+	if (IS_ERR(dst))
+		return dst;
+	path->saddr = fl.saddr;
+	if (peer)
+		homa_peer_set_route(peer, &key, sizeof(key), &path->saddr, dst,
+				    route_v6_cookie(dst));
 	return dst;
 }
 
@@ -139,17 +176,20 @@ static struct homa_dev *dst_homa_dev(struct homa_net *hn, struct dst_entry *dst)
 	return dev;
 }
 
-/* The way to a peer, with a reference; fills in our address. */
+/* The way to a peer, with a reference; fills in our address. @peer may know it. */
 static struct dst_entry *path_route(struct homa_sock *hsk,
-				    struct homa_path *path)
+				    struct homa_path *path,
+				    struct homa_peer *peer)
 {
 	struct sock *sk = homa_sock_sk(hsk);
 	struct dst_entry *dst;
 
+	if (route_is_special(sk))
+		peer = NULL;
 	if (ipv6_addr_v4mapped(&path->daddr))
-		dst = route_v4(sk, path);
+		dst = route_v4(sk, path, peer);
 	else
-		dst = route_v6(sk, path);
+		dst = route_v6(sk, path, peer);
 	if (IS_ERR(dst))
 		homa_metric_inc(homa_sock_net(hsk), peer_route_errors);
 	return dst;
@@ -206,7 +246,7 @@ int homa_output_route(struct homa_rpc *rpc)
 		rpc->dst = NULL;
 	}
 	rpc_path(rpc, &path);
-	dst = path_route(rpc->hsk, &path);
+	dst = path_route(rpc->hsk, &path, rpc->peer);
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
 	err = rpc_set_dev(rpc, dst);
@@ -218,15 +258,22 @@ int homa_output_route(struct homa_rpc *rpc)
 	rpc->saddr = path.saddr;
 	rpc->dst_cookie = 0;
 	if (!ipv6_addr_v4mapped(&rpc->daddr))
-		rpc->dst_cookie = rt6_get_cookie((struct rt6_info *)dst);
+		rpc->dst_cookie = route_v6_cookie(dst);
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(homa_output_route);
 
 /* Size of IP headers between us and the link layer. */
 static u32 ip_header_length(const struct in6_addr *daddr)
 {
 	return ipv6_addr_v4mapped(daddr) ? sizeof(struct iphdr) :
 					   sizeof(struct ipv6hdr);
+}
+
+/* What is in a DATA packet beside data. */
+static u32 path_headers(const struct in6_addr *daddr)
+{
+	return ip_header_length(daddr) + sizeof(struct homa_data_hdr);
 }
 
 /**
@@ -240,8 +287,7 @@ u32 homa_output_max_data(const struct homa_rpc *rpc)
 {
 	/* An IPv4 packet cannot be longer, whatever a device claims. */
 	u32 mtu = min_t(u32, dst_mtu(rpc->dst), 0xffff);
-	u32 headers = ip_header_length(&rpc->daddr) +
-		      sizeof(struct homa_data_hdr);
+	u32 headers = path_headers(&rpc->daddr);
 
 	return mtu > headers ? mtu - headers : 0;
 }
@@ -406,6 +452,7 @@ static void data_header(struct homa_rpc *rpc, struct sk_buff *skb, u32 start,
 /**
  * homa_output_data() - make one DATA packet, or a frame of several
  * @rpc: RPC with an outgoing message and a valid route
+ * @packet: homa_output_max_data()
  * @start: first byte
  * @end: byte after the last one that may be in it
  * @retransmit: the bytes were sent before
@@ -415,14 +462,13 @@ static void data_header(struct homa_rpc *rpc, struct sk_buff *skb, u32 start,
  * Context: rpc->lock held.
  * Return: number of bytes in it, or a negative errno
  */
-int homa_output_data(struct homa_rpc *rpc, u32 start, u32 end, bool retransmit,
-		     u8 prio, struct sk_buff_head *txq)
+int homa_output_data(struct homa_rpc *rpc, u32 packet, u32 start, u32 end,
+		     bool retransmit, u8 prio, struct sk_buff_head *txq)
 {
 	struct homa_data_hdr *h;
 	struct homa_path path;
 	struct sk_buff *skb;
 	u32 unsched = rpc->out.unsched;
-	u32 packet = homa_output_max_data(rpc);
 	u32 max = end - start;
 	u32 n;
 
@@ -432,7 +478,8 @@ int homa_output_data(struct homa_rpc *rpc, u32 start, u32 end, bool retransmit,
 	if (start < unsched)	/* no packet crosses this offset */
 		max = min(max, unsched - start);
 	if (max > packet)
-		max = min(max, homa_offload_max_data(rpc, packet));
+		max = min(max, homa_offload_max_data(rpc, packet,
+						     path_headers(&rpc->daddr)));
 	skb = tx_alloc(rpc->hsk, rpc->dst, sizeof(*h));
 	if (!skb)
 		return -ENOMEM;
@@ -513,7 +560,7 @@ int homa_output_reply(struct homa_sock *hsk, struct homa_path *path,
 		      enum homa_packet_type type, void *header, size_t length,
 		      struct sk_buff_head *txq)
 {
-	struct dst_entry *dst = path_route(hsk, path);
+	struct dst_entry *dst = path_route(hsk, path, NULL);
 	struct homa_net *hn = homa_sock_net(hsk);
 	struct homa_dev *dev;
 	int err = -ENETDOWN;
@@ -583,11 +630,11 @@ void homa_output_ack(struct homa_sock *hsk, struct homa_path *path,
 static int xmit_v4(struct sock *sk, struct sk_buff *skb,
 		   const struct homa_tx_cb *cb)
 {
-	struct flowi fl = {
-		.u.ip4.saddr = cb->saddr.s6_addr32[3],
-		.u.ip4.daddr = cb->daddr.s6_addr32[3],
-	};
+	struct flowi fl;
 
+	/* The packet has a route: only these are looked at. */
+	fl.u.ip4.saddr = cb->saddr.s6_addr32[3];
+	fl.u.ip4.daddr = cb->daddr.s6_addr32[3];
 	return __ip_queue_xmit(sk, skb, &fl, cb->tclass);
 }
 
@@ -668,7 +715,7 @@ void homa_output_flush(struct sk_buff_head *txq)
 	rcu_read_lock();
 	while ((skb = __skb_dequeue(txq))) {
 		struct sock *sk = skb->sk;
-		struct homa_net *hn = homa_net(sock_net(sk));
+		struct homa_net *hn = homa_sock_net(homa_sk(sk));
 		bool control = tx_cb(skb)->control;
 		struct homa_tx_id what = tx_id(skb);
 		int err;

@@ -3,8 +3,9 @@
  *
  * A peer says which priorities its unscheduled packets should have (cutoffs),
  * and collects acknowledgments until they can ride on a packet (wire format,
- * ack piggyback rules). Nothing here depends on a socket: routes, marks and
- * source addresses belong to RPCs.
+ * ack piggyback rules). It also keeps the last route to it: routes belong to RPCs,
+ * but most RPCs with a host go the same way, for which looking it up costs as much
+ * as all the rest of IP.
  *
  * Peers that no RPC uses are forgotten after peer_idle_secs_max. The more there
  * are above peer_gc_threshold the sooner, down to peer_idle_secs_min when there
@@ -45,6 +46,13 @@ static const struct rhashtable_params peer_params = {
 	.automatic_shrinking = true,
 };
 
+/* Nobody but readers under RCU knows the peer any more. */
+static void peer_free(struct homa_peer *peer)
+{
+	dst_release(peer->route.dst);
+	kfree_rcu(peer, rcu);
+}
+
 /* Removes a peer from the table, if that has the only reference. */
 static bool peer_evict(struct homa_net *hn, struct homa_peer *peer)
 {
@@ -57,7 +65,7 @@ static bool peer_evict(struct homa_net *hn, struct homa_peer *peer)
 	list_del(&peer->lru);
 	hn->peers.count--;
 	tt_event(hn, PEER_EVICTED, tt_addr6(&peer->key.addr));
-	kfree_rcu(peer, rcu);
+	peer_free(peer);
 	return true;
 }
 
@@ -130,7 +138,7 @@ EXPORT_SYMBOL_IF_KUNIT(homa_peers_net_init);
 
 static void peer_free_fn(void *peer, void *arg)
 {
-	kfree(peer);
+	peer_free(peer);
 }
 
 /**
@@ -155,7 +163,7 @@ EXPORT_SYMBOL_IF_KUNIT(homa_peers_net_exit);
 void homa_peer_put(struct homa_peer *peer)
 {
 	if (refcount_dec_and_test(&peer->refs))
-		kfree_rcu(peer, rcu);
+		peer_free(peer);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_peer_put);
 
@@ -364,6 +372,70 @@ bool homa_peer_may_ask(struct homa_peer *peer, u64 now)
 	return true;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_peer_may_ask);
+
+/* So long at most a route is used again, since not all that could change it makes it
+ * invalid: an address of ours may be out of favour by now.
+ */
+#define PEER_ROUTE_JIFFIES HZ
+
+/**
+ * homa_peer_route() - a route that was found before for the same flow
+ * @peer: where it leads
+ * @flow: struct flowi4 or struct flowi6, all of it set, as it would be looked up
+ * @size: of @flow
+ * @saddr: result if there is a route: our address
+ *
+ * Context: any.
+ * Return: the route, still valid, with a reference; or NULL
+ */
+struct dst_entry *homa_peer_route(struct homa_peer *peer, const void *flow,
+				  size_t size, struct in6_addr *saddr)
+{
+	struct homa_route *route = &peer->route;
+	struct dst_entry *dst = NULL;
+
+	if (!READ_ONCE(route->dst))
+		return NULL;
+	spin_lock_bh(&peer->lock);
+	if (route->dst && !memcmp(&route->flow, flow, size) &&
+	    jiffies - route->since < PEER_ROUTE_JIFFIES &&
+	    dst_check(route->dst, route->cookie)) {
+		dst = dst_clone(route->dst);
+		*saddr = route->saddr;
+	}
+	spin_unlock_bh(&peer->lock);
+	return dst;
+}
+
+/**
+ * homa_peer_set_route() - remember a route
+ * @peer: where it leads
+ * @flow: struct flowi4 or struct flowi6, all of it set, as it was looked up
+ * @size: of @flow
+ * @saddr: our address
+ * @dst: route
+ * @cookie: for dst_check()
+ *
+ * Context: any.
+ */
+void homa_peer_set_route(struct homa_peer *peer, const void *flow, size_t size,
+			 const struct in6_addr *saddr, struct dst_entry *dst,
+			 u32 cookie)
+{
+	struct homa_route *route = &peer->route;
+	struct dst_entry *old;
+
+	spin_lock_bh(&peer->lock);
+	old = route->dst;
+	memset(&route->flow, 0, sizeof(route->flow));
+	memcpy(&route->flow, flow, size);
+	route->saddr = *saddr;
+	route->since = jiffies;
+	route->cookie = cookie;
+	WRITE_ONCE(route->dst, dst_clone(dst));
+	spin_unlock_bh(&peer->lock);
+	dst_release(old);
+}
 
 /**
  * homa_peer_pop_ack() - take an acknowledgment along on a packet

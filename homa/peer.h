@@ -5,6 +5,7 @@
 
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
+#include <net/flow.h>
 
 #include "grant.h"
 #include "net.h"
@@ -18,6 +19,22 @@
 struct homa_peer_key {
 	struct in6_addr addr;
 	u32 scope;
+};
+
+/**
+ * struct homa_route - the way that packets of some flow took last
+ * @flow: the flow as it was looked up
+ * @saddr: our address in it
+ * @dst: the route, with a reference, or NULL
+ * @cookie: tells whether @dst is still good
+ * @since: when it was looked up, jiffies
+ */
+struct homa_route {
+	struct flowi flow;
+	struct in6_addr saddr;
+	struct dst_entry *dst;
+	u32 cookie;
+	unsigned long since;
 };
 
 /**
@@ -47,6 +64,7 @@ struct homa_peer_key {
  * @cutoff_version: version of @cutoffs, 0 until CUTOFFS arrived
  * @num_acks: number of valid entries in @acks
  * @acks: RPCs that this host, as a client, is done with
+ * @route: of the last flow to it
  * @grant: its messages in grant.c; locks: see there
  */
 struct homa_peer {
@@ -74,6 +92,7 @@ struct homa_peer {
 	__be16 cutoff_version;
 	int num_acks;
 	struct homa_ack acks[HOMA_MAX_ACKS];
+	struct homa_route route;
 	struct homa_grant_peer grant;
 };
 
@@ -89,6 +108,12 @@ void homa_peer_put(struct homa_peer *peer);
 
 void homa_peer_heard(struct homa_peer *peer, u64 now);
 bool homa_peer_may_ask(struct homa_peer *peer, u64 now);
+
+struct dst_entry *homa_peer_route(struct homa_peer *peer, const void *flow,
+				  size_t size, struct in6_addr *saddr);
+void homa_peer_set_route(struct homa_peer *peer, const void *flow, size_t size,
+			 const struct in6_addr *saddr, struct dst_entry *dst,
+			 u32 cookie);
 
 bool homa_peer_pop_ack(struct homa_peer *peer, struct homa_ack *ack);
 int homa_peer_pop_acks(struct homa_peer *peer, struct homa_ack *acks);

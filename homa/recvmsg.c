@@ -312,15 +312,14 @@ int homa_recvmsg(struct socket *sock, struct msghdr *msg, size_t length,
 {
 	struct homa_sock *hsk = homa_sk(sock->sk);
 	struct homa_net *hn = homa_sock_net(hsk);
-	struct homa_recv recv = {
-		.hsk = hsk,
-		.msg = msg,
-		.room = recv_room(hsk, msg),
-	};
+	struct homa_recv recv;
 	struct homa_recvmsg_args *args = &recv.args;
-	u64 start = homa_now();
+	u64 start;
 	int result;
 
+	recv.hsk = hsk;
+	recv.msg = msg;
+	recv.room = recv_room(hsk, msg);
 	if (flags & MSG_ERRQUEUE)
 		return homa_recv_error(sock->sk, msg, length);
 	if (!msg->msg_control || !recv.room || !msg->msg_control_is_user)
@@ -329,7 +328,8 @@ int homa_recvmsg(struct socket *sock, struct msghdr *msg, size_t length,
 	if (copy_from_user(args, msg->msg_control_user, sizeof(*args)))
 		return homa_sock_error(hsk, -EFAULT,
 				       "cannot read homa_recvmsg_args");
-	tt_event(hn, RECVMSG_START, hsk->port, task_pid_nr(current));
+	start = tt_event_now(hn, RECVMSG_START, hsk->port,
+			     task_pid_nr(current));
 	homa_metric_inc(hn, recv_calls);
 	result = recv_check_args(&recv);
 	if (!result)
@@ -339,9 +339,10 @@ int homa_recvmsg(struct socket *sock, struct msghdr *msg, size_t length,
 					 "cannot write homa_recvmsg_args");
 	if (msg->msg_get_inq)
 		msg->msg_inq = !list_empty_careful(&hsk->ready);
-	homa_metric_add(hn, recv_cycles, homa_now() - start);
-	tt_event(hn, RECVMSG_DONE, min(result, 0), homa_id_traced(args->id),
-		 max(result, 0));
+	homa_metric_add(hn, recv_cycles,
+			tt_event_now(hn, RECVMSG_DONE, min(result, 0),
+				     homa_id_traced(args->id),
+				     max(result, 0)) - start);
 	trace_homa_recvmsg(hsk, args->id, result);
 	return result;
 }

@@ -23,6 +23,8 @@
 #include "tomb.h"
 #include "trace.h"
 
+static struct kmem_cache *rpc_cache;
+
 static u32 rpc_hash(const void *data, u32 length, u32 seed)
 {
 	const struct homa_rpc_key *key = data;
@@ -31,13 +33,16 @@ static u32 rpc_hash(const void *data, u32 length, u32 seed)
 			 upper_32_bits(key->id), seed);
 }
 
+static bool rpc_has_key(const struct homa_rpc *rpc,
+			const struct homa_rpc_key *key)
+{
+	return rpc->key.id == key->id &&
+	       ipv6_addr_equal(&rpc->key.addr, &key->addr);
+}
+
 static int rpc_differs(struct rhashtable_compare_arg *arg, const void *obj)
 {
-	const struct homa_rpc_key *key = arg->key;
-	const struct homa_rpc *rpc = obj;
-
-	return rpc->key.id != key->id ||
-	       !ipv6_addr_equal(&rpc->key.addr, &key->addr);
+	return !rpc_has_key(obj, arg->key);
 }
 
 static const struct rhashtable_params rpc_params = {
@@ -48,6 +53,39 @@ static const struct rhashtable_params rpc_params = {
 	.obj_cmpfn = rpc_differs,
 	.automatic_shrinking = true,
 };
+
+static void rpc_construct(void *rpc)
+{
+	memset(rpc, 0, sizeof(struct homa_rpc));
+}
+
+/**
+ * homa_rpcs_init() - prepare memory for RPCs
+ *
+ * A freed RPC may become another one at once, while its memory is still in the
+ * caches: under RCU it remains an RPC, but maybe not the same. What links it to
+ * others in the table is not cleared, since a lookup may be on its way there.
+ *
+ * Context: process.
+ * Return: 0 or -ENOMEM
+ */
+int homa_rpcs_init(void)
+{
+	rpc_cache = kmem_cache_create("homa_rpc", sizeof(struct homa_rpc), 0,
+				      SLAB_HWCACHE_ALIGN | SLAB_TYPESAFE_BY_RCU,
+				      rpc_construct);
+	return rpc_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * homa_rpcs_exit() - undo homa_rpcs_init()
+ *
+ * Context: process, sleeps; there are no RPCs.
+ */
+void homa_rpcs_exit(void)
+{
+	kmem_cache_destroy(rpc_cache);
+}
 
 /**
  * homa_rpcs_net_init() - prepare a host's table of RPCs
@@ -107,12 +145,13 @@ struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 	struct homa_net *hn = homa_sock_net(hsk);
 	struct homa_rpc *rpc;
 
-	rpc = homa_rxmem_zalloc(hsk, sizeof(*rpc), gfp);
+	rpc = homa_rxmem_alloc(hsk, rpc_cache, gfp);
 	if (!rpc)
 		return NULL;
+	memset_startat(rpc, 0, key);
 	rpc->peer = homa_peer_get(hn, peer);
 	if (!rpc->peer) {
-		kfree(rpc);
+		kmem_cache_free(rpc_cache, rpc);
 		return NULL;
 	}
 	rpc->hn = hn;
@@ -126,7 +165,6 @@ struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 	rpc->state = id ? HOMA_INCOMING : HOMA_OUTGOING;
 	rpc->created = homa_now();
 	rpc->last_heard = rpc->created;
-	refcount_set(&rpc->refs, 1);
 	spin_lock_init(&rpc->lock);
 	init_waitqueue_head(&rpc->waiters);
 	homa_msgout_init(&rpc->out);
@@ -137,6 +175,10 @@ struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 	RB_CLEAR_NODE(&rpc->buf_node);
 	RB_CLEAR_NODE(&rpc->pacer_node);
 	sock_hold(homa_sock_sk(hsk));
+
+	/* Now who looks at it for what it was before may have it for a moment. */
+	smp_wmb();	/* pairs with rpc_get_live() */
+	refcount_set(&rpc->refs, 1);
 	return rpc;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_alloc);
@@ -146,6 +188,7 @@ static bool rpc_get_live(struct homa_rpc *rpc, unsigned long who)
 {
 	if (!refcount_inc_not_zero(&rpc->refs))
 		return false;
+	smp_acquire__after_ctrl_dep();	/* pairs with homa_rpc_alloc() */
 	trace_homa_rpc_ref(rpc, 1, who);
 	return true;
 }
@@ -162,31 +205,105 @@ static bool rpc_is_with(const struct homa_rpc *rpc,
 		(!rpc->oif && homa_is_client(rpc)));
 }
 
-/* An RPC with the same key and ports, if there is one. Under RCU. */
-static struct homa_rpc *rpc_lookup(struct homa_sock *hsk,
-				   const struct homa_peer_key *peer,
-				   __be16 dport, u64 id, bool any_port,
-				   bool *several)
+/**
+ * homa_rpc_get_live() - take a reference to an RPC found without any
+ * @rpc: RPC that was in the table; by now it may be another one, of another host
+ *
+ * Context: any, under RCU since it was found.
+ * Return: false if it is being freed, or was
+ */
+bool homa_rpc_get_live(struct homa_rpc *rpc)
 {
-	struct homa_net *hn = homa_sock_net(hsk);
-	struct homa_rpc_key key = { .id = id };
-	struct homa_rpc *rpc, *found = NULL;
-	struct rhlist_head *list, *pos;
+	return rpc_get_live(rpc, _RET_IP_);
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_rpc_get_live);
 
-	if (!homa_id_is_client(id))
-		key.addr = peer->addr;
-	list = rhltable_lookup(&hn->rpcs, &key, rpc_params);
-	rhl_for_each_entry_rcu(rpc, pos, list, hash) {
-		if (rpc->hsk != hsk || !rpc_is_with(rpc, peer, any_port))
-			continue;
-		if (!any_port && rpc->dport == dport)
-			return rpc;
-		if (any_port) {
-			*several = found;
-			found = rpc;
+/**
+ * struct rpc_search - which RPC is looked for, and what was found
+ * @hsk: its socket
+ * @key: its key
+ * @peer: the other host, or NULL: any
+ * @dport: the other host's port, unless @any_port
+ * @any_port: any port will do
+ * @found: the last RPC that fits
+ * @fitting: how many do
+ * @namesakes: how many have @key
+ */
+struct rpc_search {
+	struct homa_sock *hsk;
+	struct homa_rpc_key key;
+	const struct homa_peer_key *peer;
+	__be16 dport;
+	bool any_port;
+	struct homa_rpc *found;
+	int fitting;
+	int namesakes;
+};
+
+static bool rpc_fits(const struct homa_rpc *rpc, const struct rpc_search *s)
+{
+	/* Pairs with the release in homa_rpc_publish(). */
+	return smp_load_acquire(&rpc->findable) && rpc->hsk == s->hsk &&
+	       (s->any_port || rpc->dport == s->dport) &&
+	       (!s->peer || rpc_is_with(rpc, s->peer, s->any_port));
+}
+
+/* Looks at all RPCs with the key. False if one of them was freed and used again
+ * meanwhile, which may have led away from the others. Under RCU.
+ */
+static bool rpc_search_once(struct rpc_search *s)
+{
+	struct rhlist_head *pos, *next;
+
+	s->found = NULL;
+	s->fitting = 0;
+	s->namesakes = 0;
+	pos = rhltable_lookup(&homa_sock_net(s->hsk)->rpcs, &s->key, rpc_params);
+	for (; pos; pos = next) {
+		struct homa_rpc *rpc = container_of(pos, struct homa_rpc, hash);
+
+		if (rpc_fits(rpc, s)) {
+			s->found = rpc;
+			s->fitting++;
 		}
+		s->namesakes++;
+		next = rcu_dereference(pos->next);
+		smp_rmb();	/* pairs with homa_rpc_publish() */
+		if (!rpc_has_key(rpc, &s->key))
+			return false;
 	}
-	return found;
+	return true;
+}
+
+static void rpc_search(struct rpc_search *s)
+{
+	while (!rpc_search_once(s))
+		cpu_relax();
+}
+
+/* The one RPC that fits, with a reference for @who; NULL if there are several. What a
+ * search finds without one may be another RPC already.
+ */
+static struct homa_rpc *rpc_get_fitting(struct rpc_search *s, unsigned long who)
+{
+	struct homa_rpc *rpc;
+
+	rcu_read_lock();
+	for (;;) {
+		rpc_search(s);
+		rpc = s->fitting == 1 ? s->found : NULL;
+		if (!rpc)
+			break;
+		if (!rpc_get_live(rpc, who)) {
+			rpc = NULL;
+			break;
+		}
+		if (rpc_fits(rpc, s) && rpc_has_key(rpc, &s->key))
+			break;
+		homa_rpc_put(rpc);
+	}
+	rcu_read_unlock();
+	return rpc;
 }
 
 /* Most RPCs that differ in nothing but ports: clients behind one address. */
@@ -199,18 +316,17 @@ static struct homa_rpc *rpc_lookup(struct homa_sock *hsk,
 static int rpc_check_new(const struct homa_rpc *rpc)
 {
 	struct homa_peer_key peer = { rpc->daddr, rpc->oif };
-	struct rhlist_head *list, *pos;
-	struct homa_rpc *other;
-	int n = 0;
+	struct rpc_search s = {
+		.hsk = rpc->hsk,
+		.key = rpc->key,
+		.peer = &peer,
+		.dport = rpc->dport,
+	};
 
-	list = rhltable_lookup(&rpc->hn->rpcs, &rpc->key, rpc_params);
-	rhl_for_each_entry_rcu(other, pos, list, hash) {
-		if (other->hsk == rpc->hsk && other->dport == rpc->dport &&
-		    rpc_is_with(other, &peer, false))
-			return -EEXIST;
-		n++;
-	}
-	return n < RPC_MAX_NAMESAKES ? 0 : -ENOBUFS;
+	rpc_search(&s);
+	if (s.fitting)
+		return -EEXIST;
+	return s.namesakes < RPC_MAX_NAMESAKES ? 0 : -ENOBUFS;
 }
 
 /* May a new server RPC begin? See homa_rpc_publish(). Under RCU and hsk->lock. */
@@ -259,6 +375,7 @@ static int rpc_insert(struct homa_rpc *rpc)
 
 	if (err)
 		return err;
+	smp_wmb();	/* the key before the link; pairs with rpc_search_once() */
 	err = rhltable_insert(&rpc->hn->rpcs, &rpc->hash, rpc_params);
 	if (err && !client)
 		rpc_uncount(rpc);
@@ -293,6 +410,7 @@ int homa_rpc_publish(struct homa_rpc *rpc)
 		trace_homa_rpc_state(rpc, rpc->state);
 		homa_sock_add_rpc(hsk, rpc);
 		homa_rpc_get(rpc);	/* the state machine's */
+		smp_store_release(&rpc->findable, true);
 	} else {
 		homa_tomb_leave(rpc, false);
 	}
@@ -315,14 +433,16 @@ struct homa_rpc *homa_rpc_find(struct homa_sock *hsk,
 			       const struct homa_peer_key *peer, __be16 dport,
 			       u64 id)
 {
-	struct homa_rpc *rpc;
+	struct rpc_search s = {
+		.hsk = hsk,
+		.key.id = id,
+		.peer = peer,
+		.dport = dport,
+	};
 
-	rcu_read_lock();
-	rpc = rpc_lookup(hsk, peer, dport, id, false, NULL);
-	if (rpc && !rpc_get_live(rpc, _RET_IP_))
-		rpc = NULL;
-	rcu_read_unlock();
-	return rpc;
+	if (!homa_id_is_client(id))
+		s.key.addr = peer->addr;
+	return rpc_get_fitting(&s, _RET_IP_);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_find);
 
@@ -341,15 +461,16 @@ struct homa_rpc *homa_rpc_find_any_port(struct homa_sock *hsk,
 					const struct homa_peer_key *peer,
 					u64 id)
 {
-	bool several = false;
-	struct homa_rpc *rpc;
+	struct rpc_search s = {
+		.hsk = hsk,
+		.key.id = id,
+		.peer = peer,
+		.any_port = true,
+	};
 
-	rcu_read_lock();
-	rpc = rpc_lookup(hsk, peer, 0, id, true, &several);
-	if (several || (rpc && !rpc_get_live(rpc, _RET_IP_)))
-		rpc = NULL;
-	rcu_read_unlock();
-	return rpc;
+	if (!homa_id_is_client(id))
+		s.key.addr = peer->addr;
+	return rpc_get_fitting(&s, _RET_IP_);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_find_any_port);
 
@@ -363,22 +484,15 @@ EXPORT_SYMBOL_IF_KUNIT(homa_rpc_find_any_port);
  */
 struct homa_rpc *homa_rpc_find_client(struct homa_sock *hsk, u64 id)
 {
-	struct homa_rpc_key key = { .id = id };
-	struct rhlist_head *list, *pos;
-	struct homa_rpc *rpc, *found = NULL;
+	struct rpc_search s = {
+		.hsk = hsk,
+		.key.id = id,
+		.any_port = true,
+	};
 
 	if (!homa_id_is_client(id))
 		return NULL;
-	rcu_read_lock();
-	list = rhltable_lookup(&homa_sock_net(hsk)->rpcs, &key, rpc_params);
-	rhl_for_each_entry_rcu(rpc, pos, list, hash) {
-		if (rpc->hsk == hsk && rpc_get_live(rpc, _RET_IP_)) {
-			found = rpc;
-			break;
-		}
-	}
-	rcu_read_unlock();
-	return found;
+	return rpc_get_fitting(&s, _RET_IP_);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_find_client);
 
@@ -404,7 +518,7 @@ static void rpc_free(struct homa_rpc *rpc)
 	dst_release(rpc->dst);
 	homa_dev_put(rpc->dev);
 	homa_peer_put(rpc->peer);
-	kfree_rcu(rpc, rcu);
+	kmem_cache_free(rpc_cache, rpc);
 	sock_put(homa_sock_sk(hsk));
 }
 
@@ -454,6 +568,24 @@ void homa_rpc_answered(struct homa_rpc *rpc)
 }
 
 /**
+ * homa_rpc_wake() - something has changed for the thread that waits for an RPC
+ * @rpc: RPC
+ *
+ * Who begins to wait joins @rpc->waiters first, and then looks at the RPC under its
+ * lock; so nobody is missed here.
+ *
+ * Context: rpc->lock held.
+ */
+void homa_rpc_wake(struct homa_rpc *rpc)
+{
+	lockdep_assert_held(&rpc->lock);
+
+	/* No barrier: what has changed is looked at under the lock. */
+	if (waitqueue_active(&rpc->waiters))
+		wake_up_all(&rpc->waiters);
+}
+
+/**
  * homa_rpc_end() - an RPC is over
  * @rpc: RPC; nothing happens if it is over already
  *
@@ -493,7 +625,7 @@ void homa_rpc_end(struct homa_rpc *rpc)
 	homa_timer_cancel(rpc);
 	homa_grant_remove(rpc);
 	homa_pacer_remove(rpc);
-	wake_up_all(&rpc->waiters);
+	homa_rpc_wake(rpc);
 	trace_homa_rpc_ref(rpc, -1, _RET_IP_);
 	refcount_dec(&rpc->refs);	/* not the last: see Context */
 }
@@ -517,7 +649,7 @@ void homa_rpc_fail(struct homa_rpc *rpc, int error)
 	tt_event(rpc->hn, RPC_ABORT, homa_trace_id(rpc), homa_trace_peer(rpc),
 		 error);
 	rpc->error = error;
-	wake_up_all(&rpc->waiters);
+	homa_rpc_wake(rpc);
 	homa_rpc_answered(rpc);
 	homa_timer_cancel(rpc);
 	homa_grant_remove(rpc);
@@ -575,7 +707,7 @@ static void rpc_announce(struct homa_rpc *rpc)
 		WRITE_ONCE(rpc->announced, true);
 		atomic_inc(&rpc->hsk->private_ready);
 	}
-	wake_up_interruptible(&rpc->waiters);
+	homa_rpc_wake(rpc);
 	rcu_read_lock();
 	wq = rcu_dereference(sk->sk_wq);
 	if (skwq_has_sleeper(wq))

@@ -67,7 +67,7 @@ struct homa_rpc_key {
  * @private: the response is for one particular recvmsg(2)
  * @created: time of creation, ns
  * @refs: see DOC: Objects in net.h
- * @rcu: defers freeing until lookups are over
+ * @findable: it is, or was, in the table
  *
  * Under @lock:
  * @lock: one RPC's lock
@@ -128,7 +128,7 @@ struct homa_rpc {
 	bool private;
 	u64 created;
 	refcount_t refs;
-	struct rcu_head rcu;
+	bool findable;
 
 	spinlock_t lock;
 	enum homa_rpc_state state;
@@ -185,6 +185,8 @@ static inline u32 homa_trace_peer(const struct homa_rpc *rpc)
 	return tt_addr6(&rpc->daddr);
 }
 
+int homa_rpcs_init(void);
+void homa_rpcs_exit(void);
 int homa_rpcs_net_init(struct homa_net *hn);
 void homa_rpcs_net_exit(struct homa_net *hn);
 
@@ -200,11 +202,13 @@ struct homa_rpc *homa_rpc_find_any_port(struct homa_sock *hsk,
 					u64 id);
 struct homa_rpc *homa_rpc_find_client(struct homa_sock *hsk, u64 id);
 
+bool homa_rpc_get_live(struct homa_rpc *rpc);
 void homa_rpc_get(struct homa_rpc *rpc);
 void homa_rpc_put(struct homa_rpc *rpc);
 
 void homa_rpc_set_state(struct homa_rpc *rpc, enum homa_rpc_state state);
 void homa_rpc_answered(struct homa_rpc *rpc);
+void homa_rpc_wake(struct homa_rpc *rpc);
 void homa_rpc_end(struct homa_rpc *rpc);
 void homa_rpc_fail(struct homa_rpc *rpc, int error);
 void homa_rpc_abort(struct homa_rpc *rpc, int error);

@@ -83,18 +83,18 @@ static u64 rxmem_limit(const struct homa_net *hn)
 }
 
 /**
- * homa_rxmem_zalloc() - memory for what a packet makes of a socket
+ * homa_rxmem_alloc() - memory for what a packet makes of a socket
  * @hsk: socket, whose cgroup pays, whoever is running now
- * @size: bytes
+ * @cache: where it comes from
  * @gfp: allocation flags
  *
  * Context: any that @gfp allows.
- * Return: zeroed memory for kfree(), or NULL
+ * Return: memory for kmem_cache_free(), or NULL
  */
-void *homa_rxmem_zalloc(struct homa_sock *hsk, size_t size, gfp_t gfp)
+void *homa_rxmem_alloc(struct homa_sock *hsk, struct kmem_cache *cache, gfp_t gfp)
 {
 	struct mem_cgroup *old = set_active_memcg(rxmem_payer(hsk));
-	void *memory = kzalloc(size, gfp | __GFP_ACCOUNT);
+	void *memory = kmem_cache_alloc(cache, gfp | __GFP_ACCOUNT);
 
 	set_active_memcg(old);
 	return memory;

@@ -11,7 +11,7 @@ extern long homa_rxmem_limits[3];
 DECLARE_PER_CPU(int, homa_rxmem_reserve);
 
 void homa_rxmem_setup(void);
-void *homa_rxmem_zalloc(struct homa_sock *hsk, size_t size, gfp_t gfp);
+void *homa_rxmem_alloc(struct homa_sock *hsk, struct kmem_cache *cache, gfp_t gfp);
 int homa_rxmem_net_init(struct homa_net *hn);
 void homa_rxmem_net_exit(struct homa_net *hn);
 bool homa_rxmem_scarce(struct homa_sock *hsk);

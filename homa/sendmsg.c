@@ -182,9 +182,11 @@ static int request_route(struct homa_sock *hsk, struct homa_rpc *rpc)
 	return 0;
 }
 
+/* @end: when the request was on its way, if it is. */
 static int send_request(struct homa_sock *hsk, struct msghdr *msg,
 			struct homa_sendmsg_args *args,
-			const struct homa_peer_key *peer, __be16 port)
+			const struct homa_peer_key *peer, __be16 port,
+			u64 *end)
 {
 	struct homa_msgout out;
 	struct homa_rpc *rpc;
@@ -210,7 +212,7 @@ static int send_request(struct homa_sock *hsk, struct msghdr *msg,
 	if (err)
 		tt_event(rpc->hn, SENDMSG_ERROR, err, homa_trace_id(rpc));
 	else
-		tt_event(rpc->hn, SENDMSG_DONE, homa_trace_id(rpc));
+		*end = tt_event_now(rpc->hn, SENDMSG_DONE, homa_trace_id(rpc));
 	homa_msgout_free(&out, hsk);
 	homa_rpc_put(rpc);
 	return err;
@@ -324,7 +326,7 @@ int homa_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
 	struct homa_net *hn = homa_sock_net(hsk);
 	struct homa_sendmsg_args args;
 	struct homa_peer_key peer;
-	u64 start = homa_now();
+	u64 end = 0, start = homa_now();
 	__be16 port;
 	int err;
 
@@ -340,9 +342,9 @@ int homa_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
 		homa_metric_inc(hn, reply_calls);
 		homa_metric_add(hn, reply_cycles, homa_now() - start);
 	} else {
-		err = send_request(hsk, msg, &args, &peer, port);
+		err = send_request(hsk, msg, &args, &peer, port, &end);
 		homa_metric_inc(hn, send_calls);
-		homa_metric_add(hn, send_cycles, homa_now() - start);
+		homa_metric_add(hn, send_cycles, (end ?: homa_now()) - start);
 	}
 	return err;
 }

@@ -95,6 +95,7 @@ static void sock_write_space(struct sock *sk)
 static void sock_destruct(struct sock *sk)
 {
 	homa_rcvbuf_free(homa_sk(sk)->rcvbuf);
+	homa_txpages_free(homa_sk(sk));
 	/* The generic destructor gives the pool back to the rest. */
 	atomic64_sub(homa_sk(sk)->rx_pool, &homa_sock_net(homa_sk(sk))->rx_mem);
 	homa_sk(sk)->destruct(sk);
@@ -109,11 +110,13 @@ static void sock_destruct(struct sock *sk)
  */
 int homa_sock_init(struct homa_sock *hsk)
 {
-	struct homa_net *hn = homa_sock_net(hsk);
 	struct sock *sk = homa_sock_sk(hsk);
+	struct homa_net *hn = homa_net(sock_net(sk));
 	int err;
 
+	hsk->hn = hn;
 	spin_lock_init(&hsk->lock);
+	homa_txpages_init(hsk);
 	INIT_LIST_HEAD(&hsk->rpcs);
 	INIT_LIST_HEAD(&hsk->walks);
 	INIT_LIST_HEAD(&hsk->ready);

@@ -9,6 +9,7 @@
 
 #include "net.h"
 #include "rcvbuf.h"
+#include "txpages.h"
 
 struct homa_rpc;
 
@@ -16,6 +17,7 @@ struct homa_rpc;
  * struct homa_sock - a Homa socket
  *
  * @inet: generic part
+ * @hn: host; the same as net_generic() gives, which costs more
  * @port_links: in homa_ports.buckets, under homa_ports.lock and RCU
  * @port: port that this socket receives on, host byte order
  * @hashed: @port_links is in use; under homa_ports.lock
@@ -43,9 +45,12 @@ struct homa_rpc;
  * @buf_waiters: struct homa_rpc without buffer space, shortest message first, then
  *	oldest
  * @rcvbuf: receive region; set once; smp_load_acquire() without the lock
+ *
+ * @txpages: pages kept for sending
  */
 struct homa_sock {
 	struct inet_sock inet;	/* must be first */
+	struct homa_net *hn;
 	struct hlist_node port_links;
 	u16 port;
 	u16 max_bpages;
@@ -69,6 +74,8 @@ struct homa_sock {
 	struct list_head ready;
 	struct rb_root_cached buf_waiters;
 	struct homa_rcvbuf *rcvbuf;
+
+	struct homa_txpages txpages;
 };
 
 /**
@@ -93,7 +100,7 @@ static inline struct sock *homa_sock_sk(struct homa_sock *hsk)
 
 static inline struct homa_net *homa_sock_net(const struct homa_sock *hsk)
 {
-	return homa_net(sock_net(&hsk->inet.sk));
+	return hsk->hn;
 }
 
 /**

@@ -128,11 +128,12 @@ void homa_timer_cancel(struct homa_rpc *rpc)
  */
 void homa_timer_wait(struct homa_rpc *rpc)
 {
-	u64 now = homa_now();
+	u64 now;
 
 	lockdep_assert_held(&rpc->lock);
 	if (timer_pending(&rpc->timer))
 		return;
+	now = homa_now();
 	rpc->last_heard = now;
 	rpc->next_action = now + timer_silence_ns(rpc,
 						  READ_ONCE(rpc->hn->sysctl.resend_ticks));

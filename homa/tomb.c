@@ -263,12 +263,14 @@ int homa_tomb_enter(struct homa_rpc *rpc)
 	struct homa_tombs *tombs = &hn->tombs;
 	struct homa_tomb_key key;
 	struct homa_tombstone *t;
-	u64 now = homa_now();
+	u64 now = 0;
 	int err = 0;
 
 	tomb_make_key(&key, &rpc->key.addr, rpc->oif, rpc->dport, rpc->key.id);
 	spin_lock_bh(&tombs->lock);
 	t = rhashtable_lookup_fast(&tombs->table, &key, tomb_params);
+	if (!t || !t->users)
+		now = homa_now();
 	if (!t) {
 		tombs_trim(hn, now);
 		t = tomb_make(hn, &key);

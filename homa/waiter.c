@@ -23,6 +23,8 @@ static struct homa_rpc *ready_pop(struct homa_sock *hsk)
 {
 	struct homa_rpc *rpc;
 
+	if (list_empty_careful(&hsk->ready))
+		return NULL;
 	spin_lock_bh(&hsk->lock);
 	rpc = list_first_entry_or_null(&hsk->ready, struct homa_rpc,
 				       ready_links);

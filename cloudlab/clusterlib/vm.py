@@ -27,7 +27,7 @@ EMULATED = ["-accel", "tcg,thread=multi", "-cpu", "qemu64,-cx16"]
 HARDWARE = ["-accel", "kvm", "-cpu", "host"]
 # One nanosecond an instruction, and idle time is skipped. The CPU type matters: with
 # cmpxchg16b, QEMU 7.2 that counts leaves wrong flags behind now and then.
-COUNTING = ["-accel", "tcg,thread=single", "-cpu", "qemu64,-cx16",
+COUNTING = ["-accel", "tcg,thread=single", "-cpu", "qemu64,-cx16,+rdrand",
             "-icount", "shift=0,align=off,sleep=off", "-rtc", "base=2026-01-01,clock=vm",
             "-seed", "1"]
 PROBE_WORD = "lab: the probe ran"

@@ -21,7 +21,7 @@ KERNEL = 1 << 47                # addresses below are of programs
 USER = "[programs]"
 # An RPC calls one of these twice: the client's and the server's program send.
 SENDS = ("homa_sendmsg", "tcp_sendmsg", "udp_sendmsg")
-CALLERS = 3
+CALLERS = 3                     # of a function that the text names
 
 
 class Symbols:
@@ -98,7 +98,7 @@ def profile(symbols: Symbols, lines: Iterable[str]) -> Profile:
             callers[name][stream[number - 1][0]] += 1
     functions = [Function(name, count / rpcs, calls[name] / rpcs,
                           [(who, times / rpcs)
-                           for who, times in callers[name].most_common(CALLERS)])
+                           for who, times in callers[name].most_common()])
                  for name, count in spent.most_common()]
     return Profile(rpcs, (end - begin) / rpcs, functions)
 
@@ -108,7 +108,7 @@ def table(found: Profile, most: int) -> str:
     lines = [f"{found.instructions:,.0f} instructions an RPC, from {found.rpcs} RPCs", "",
              f"{'instr.':>9} {'share':>6} {'calls':>7}  function; who calls it how often"]
     for one in found.functions[:most]:
-        who = ", ".join(f"{name} {times:.1f}" for name, times in one.callers)
+        who = ", ".join(f"{name} {times:.1f}" for name, times in one.callers[:CALLERS])
         lines.append(f"{one.instructions:9.0f} {one.instructions / found.instructions:6.1%}"
                      f" {one.calls:7.1f}  {one.name}{'; ' * bool(who)}{who}")
     rest = found.functions[most:]

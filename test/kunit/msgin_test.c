@@ -27,6 +27,7 @@ static struct homa_rpc *incoming_to(struct kunit *test, u32 length, u32 pages)
 	KUNIT_ASSERT_NOT_NULL(test, hsk);
 	spin_lock_init(&hsk->lock);
 	hsk->buf_waiters = RB_ROOT_CACHED;
+	hsk->hn = homa_net(&init_net);
 	charge_like_a_socket(test, &hsk->inet.sk);
 	hsk->rcvbuf = homa_rcvbuf_alloc(0x10000000, pages << HOMA_BPAGE_SHIFT);
 	KUNIT_ASSERT_NOT_NULL(test, hsk->rcvbuf);

@@ -380,7 +380,102 @@ static void homa_rpc_put__frees(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (int)refcount_read(&sk->sk_refcnt), before);
 }
 
+/* RPCs with one host take its last route, while that is good for them. */
+static void homa_output_route__remembered(struct kunit *test)
+{
+	struct live *live = test->priv;
+	struct homa_rpc *a = live_rpc(test, 0), *b, *c, *d;
+	struct homa_route *route = &a->peer->route;
+	struct sock *sk = homa_sock_sk(live->hsk);
+	unsigned long since;
+
+	KUNIT_EXPECT_EQ(test, homa_output_route(a), 0);
+	KUNIT_ASSERT_PTR_EQ(test, route->dst, a->dst);
+	route->since--;		/* to be told from what is looked up now */
+	since = route->since;
+	b = live_rpc(test, 0);
+	KUNIT_EXPECT_EQ(test, homa_output_route(b), 0);
+	KUNIT_EXPECT_PTR_EQ(test, b->dst, a->dst);
+	KUNIT_EXPECT_TRUE(test, ipv6_addr_equal(&b->saddr, &a->saddr));
+	KUNIT_EXPECT_EQ(test, route->since, since);
+
+	/* Another flow. */
+	sk->sk_mark = 7;
+	c = live_rpc(test, 0);
+	KUNIT_EXPECT_EQ(test, homa_output_route(c), 0);
+	sk->sk_mark = 0;
+	KUNIT_EXPECT_NE(test, route->since, since);
+	KUNIT_EXPECT_EQ(test, route->flow.u.ip4.flowi4_mark, 7);
+
+	/* Routes have changed. */
+	route->since--;
+	since = route->since;
+	rt_genid_bump_ipv4(&init_net);
+	sk->sk_mark = 7;
+	d = live_rpc(test, 0);
+	KUNIT_EXPECT_EQ(test, homa_output_route(d), 0);
+	sk->sk_mark = 0;
+	KUNIT_EXPECT_NE(test, route->since, since);
+	KUNIT_EXPECT_NOT_NULL(test, dst_check(d->dst, 0));
+	KUNIT_EXPECT_NULL(test, dst_check(c->dst, 0));
+}
+
+/* What is asked for too late is looked up again. */
+static void homa_peer_route__too_old(struct kunit *test)
+{
+	struct homa_rpc *a = live_rpc(test, 0), *b;
+	struct homa_route *route = &a->peer->route;
+
+	KUNIT_EXPECT_EQ(test, homa_output_route(a), 0);
+	route->since = jiffies - HZ;
+	b = live_rpc(test, 0);
+	KUNIT_EXPECT_EQ(test, homa_output_route(b), 0);
+	KUNIT_EXPECT_LT(test, jiffies - route->since, (unsigned long)HZ / 2);
+}
+
+/* Freed memory may become another RPC at once: a search must not take it for what it
+ * was. Each new RPC here is likely to be where an old one was.
+ */
+static void homa_rpc_find__used_again(struct kunit *test)
+{
+	struct homa_peer_key key = live_peer(1);
+	struct live *live = test->priv;
+	struct homa_rpc *rpc, *other;
+	int i, again = 0;
+
+	rpc = homa_rpc_alloc(live->hsk, &key, htons(99), 1, GFP_KERNEL);
+	for (i = 0; i < 100; i++) {
+		struct homa_rpc *old = rpc;
+		u64 id = 2 * i + 1;
+
+		KUNIT_ASSERT_NOT_NULL(test, rpc);
+		KUNIT_EXPECT_NULL(test, find(test, 1, 99, id));
+		KUNIT_ASSERT_EQ(test, homa_rpc_publish(rpc), 0);
+		KUNIT_EXPECT_PTR_EQ(test, find(test, 1, 99, id), rpc);
+		end(rpc);
+		homa_rpc_put(rpc);
+
+		rcu_read_lock();
+		KUNIT_EXPECT_FALSE(test, homa_rpc_get_live(old));
+		other = homa_rpc_alloc(live->hsk, &key, htons(99), id + 2,
+				       GFP_ATOMIC);
+		if (other == old) {
+			KUNIT_EXPECT_TRUE(test, homa_rpc_get_live(old));
+			homa_rpc_put(old);
+			again++;
+		}
+		rcu_read_unlock();
+		KUNIT_EXPECT_NULL(test, find(test, 1, 99, id));
+		rpc = other;
+	}
+	homa_rpc_put(rpc);
+	KUNIT_EXPECT_GT(test, again, 50);
+}
+
 static struct kunit_case rpc_cases[] = {
+	KUNIT_CASE(homa_output_route__remembered),
+	KUNIT_CASE(homa_peer_route__too_old),
+	KUNIT_CASE(homa_rpc_find__used_again),
 	KUNIT_CASE(homa_rpc_alloc__client_ids),
 	KUNIT_CASE_PARAM(homa_rpc_find__server, find_gen_params),
 	KUNIT_CASE(homa_rpc_find__client),

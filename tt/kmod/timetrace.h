@@ -116,14 +116,16 @@ static inline u32 tt_addr6(const struct in6_addr *addr)
  * instructions and the clock (test/vm/ttcost.sh counts them).
  *
  * Context: any but NMI.
+ * Return: the time in the record, or 0 if none was made
  */
-static __always_inline void __tt_record(struct tt_host *host, const char *format,
-					u32 a, u32 b, u32 c, u32 d)
+static __always_inline u64 __tt_record(struct tt_host *host, const char *format,
+				       u32 a, u32 b, u32 c, u32 d)
 {
 	struct tt_ring __percpu *rings;
 	struct tt_event *event;
 	struct tt_ring *ring;
 	unsigned long flags;
+	u64 ns = 0;
 
 	/* Also the read side of the synchronize_rcu() in tt_read_begin(). */
 	local_irq_save(flags);
@@ -138,9 +140,11 @@ static __always_inline void __tt_record(struct tt_host *host, const char *format
 		event->arg[1] = b;
 		event->arg[2] = c;
 		event->arg[3] = d;
-		event->ns = tt_clock();
+		ns = tt_clock();
+		event->ns = ns;
 	}
 	local_irq_restore(flags);
+	return ns;
 }
 
 /* Never called, and nowhere defined: has the compiler compare text and values. */
@@ -181,6 +185,21 @@ do {									\
 #undef TT_EVENT
 
 #define tt_event(owner, name, ...) tt_record(owner, tt_##name, ##__VA_ARGS__)
+
+/* As tt_event(), but for who wants to know the time as well: of the record, or now if
+ * nothing is recorded. The clock costs more than the rest of a record.
+ */
+#define tt_event_now(owner, name, ...)					\
+({									\
+	u64 __ns = 0;							\
+									\
+	if (static_branch_likely(&tt_enabled))				\
+		__ns = __tt_record(&(owner)->tt, tt_##name		\
+			   __TT_PASTE(__TT_CAST, __TT_COUNT(__VA_ARGS__)) \
+			   (__VA_ARGS__)				\
+			   __TT_PASTE(__TT_PAD, __TT_COUNT(__VA_ARGS__))); \
+	__ns ?: tt_clock();						\
+})
 
 int tt_init(void);
 void tt_exit(void);
