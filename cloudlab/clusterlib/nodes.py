@@ -78,10 +78,11 @@ class Running:
                 continue
 
 
-class SimCluster:
-    """Namespaces of one User-Mode Linux kernel in virtual time; each job boots its own kernel."""
+class Cluster:
+    """What clusters of all kinds have in common."""
 
-    repeats = True                  # the same inputs give the same bytes
+    kind = ""
+    repeats = False                 # the same inputs give the same bytes
 
     def __init__(self, hosts: int, network: Network, seed: int, flavor: str = "fast",
                  kernel: str | None = None, memory: str = "2G") -> None:
@@ -91,11 +92,18 @@ class SimCluster:
     @property
     def name(self) -> str:
         """The cluster as the user wrote it."""
-        return f"sim:{self.hosts}"
+        return f"{self.kind}:{self.hosts}"
 
     def address(self, host: int) -> str:
         """Address of host 1..hosts."""
         return f"fd00::{host:x}" if self.network.ipv6 else f"10.0.0.{host}"
+
+
+class SimCluster(Cluster):
+    """Namespaces of one User-Mode Linux kernel in virtual time; each job boots its own kernel."""
+
+    kind = "sim"
+    repeats = True
 
     def _command(self, words: list, module: bool, hosts: int, timeout: float) -> list:
         net = self.network

@@ -11,32 +11,15 @@ from pathlib import Path
 
 from .errors import ClusterError
 from .inventory import Inventory, read
-from .nodes import LAB, Network, Running
+from .nodes import LAB, Cluster, Running
 
 DRIVE = Path(__file__).resolve().parent / "drive.py"
 # Names of namespaces in a mount namespace of their own: see drive.build_namespaces().
 PRIVATE = ["unshare", "--mount", "--propagation", "private"]
 
 
-class RealCluster:
+class RealCluster(Cluster):
     """What real-time clusters have in common; a seed picks arrivals but repeats no times."""
-
-    kind = ""
-    repeats = False                 # the same inputs do not give the same bytes
-
-    def __init__(self, hosts: int, network: Network, seed: int, flavor: str = "fast",
-                 kernel: str | None = None, memory: str = "2G") -> None:
-        self.hosts, self.network, self.seed = hosts, network, seed
-        self.flavor, self.kernel, self.memory = flavor, kernel, memory
-
-    @property
-    def name(self) -> str:
-        """The cluster as the user wrote it."""
-        return f"{self.kind}:{self.hosts}"
-
-    def address(self, host: int) -> str:
-        """Address of host 1..hosts."""
-        return f"fd00::{host:x}" if self.network.ipv6 else f"10.0.0.{host}"
 
     def path(self, _job: Path, name: str) -> str:
         """What the hosts call a file of the job: remotes run cp_node where its files go."""
