@@ -11,6 +11,12 @@
 . "$(dirname "$0")/../netns/lib.sh"
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 RUN=/run/cluster
+if [ ! -x /usr/sbin/sshd ]; then
+	# Not among the packages that are installed unasked: it would serve the machine itself.
+	echo "ok 1 - machines by ssh # SKIP the package openssh-server is not installed"
+	echo 1..1
+	exit
+fi
 export TMPDIR=$RUN/tmp HOME=/run/cluster/home
 mkdir -p $RUN/tmp /run/sshd "$HOME/.ssh"
 cd $RUN || exit 1
