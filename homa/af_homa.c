@@ -30,8 +30,8 @@ static int af_init(struct sock *sk)
 	/* Without memory there is no timetrace, which is no reason to fail. */
 	tt_net_start(&hn->tt);
 	homa_snapshots_alloc(hn);
-	err = homa_encap_sock_init(hn, sk);
-	return err ? err : homa_sock_init(homa_sk(sk));
+	err = homa_sock_init(homa_sk(sk));
+	return err ? err : homa_encap_sock_init(hn, sk);
 }
 
 static void af_close(struct sock *sk, long timeout)
