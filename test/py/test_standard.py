@@ -23,7 +23,7 @@ def test_an_idle_round_trip_takes_what_the_paper_says(cluster: str, rtt_us: floa
                            "0.05", "--ms", "1", "--protocols", "homa", "--unloaded", "5", "--out",
                            tmp_path / "out"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    idle = pd.read_csv(tmp_path / "out" / "unloaded-homa.csv")
+    idle = pd.read_csv(tmp_path / "out" / "unloaded-homa.csv.gz")
     assert idle["size"].unique().tolist() == [100]
     assert idle.rtt_ns.median() / 1e3 == pytest.approx(rtt_us, rel=0.05)
     ports = pd.read_csv(tmp_path / "out" / "ports-homa.csv")
