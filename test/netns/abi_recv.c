@@ -637,7 +637,7 @@ static void threads_get_distinct_messages(void)
 int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = {
-		KTAP_CASE(recv_errors_in_order),
+		KTAP_EACH(recv_errors_in_order),
 		KTAP_EACH(recv_control_lengths),
 		KTAP_EACH(recv_without_a_region),
 		KTAP_EACH(recv_nothing_ready),
