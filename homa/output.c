@@ -108,7 +108,7 @@ static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path,
 			   path->dport, inet_sk(sk)->inet_sport,
 			   sock_net_uid(sock_net(sk), sk));
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl));
-	dst = peer ? homa_peer_route(peer, &fl, sizeof(fl), &path->saddr) : NULL;
+	dst = homa_peer_route(peer, &fl, sizeof(fl), &path->saddr);
 	if (dst)
 		return dst;
 	key = fl;
@@ -120,9 +120,7 @@ static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path,
 		return ERR_PTR(-EACCES);
 	}
 	ipv6_addr_set_v4mapped(fl.saddr, &path->saddr);
-	if (peer)
-		homa_peer_set_route(peer, &key, sizeof(key), &path->saddr,
-				    &rt->dst, 0);
+	homa_peer_set_route(peer, &key, sizeof(key), &path->saddr, &rt->dst, 0);
 	return &rt->dst;
 }
 
@@ -151,7 +149,7 @@ static struct dst_entry *route_v6(struct sock *sk, struct homa_path *path,
 	if (ipv6_addr_is_multicast(&path->daddr))
 		return ERR_PTR(-EACCES);
 	security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl));
-	dst = peer ? homa_peer_route(peer, &fl, sizeof(fl), &path->saddr) : NULL;
+	dst = homa_peer_route(peer, &fl, sizeof(fl), &path->saddr);
 	if (dst)
 		return dst;
 	key = fl;
@@ -159,9 +157,8 @@ static struct dst_entry *route_v6(struct sock *sk, struct homa_path *path,
 	if (IS_ERR(dst))
 		return dst;
 	path->saddr = fl.saddr;
-	if (peer)
-		homa_peer_set_route(peer, &key, sizeof(key), &path->saddr, dst,
-				    route_v6_cookie(dst));
+	homa_peer_set_route(peer, &key, sizeof(key), &path->saddr, dst,
+			    route_v6_cookie(dst));
 	return dst;
 }
 

@@ -380,7 +380,7 @@ EXPORT_SYMBOL_IF_KUNIT(homa_peer_may_ask);
 
 /**
  * homa_peer_route() - a route that was found before for the same flow
- * @peer: where it leads
+ * @peer: where it leads, or NULL: it is not remembered
  * @flow: struct flowi4 or struct flowi6, all of it set, as it would be looked up
  * @size: of @flow
  * @saddr: result if there is a route: our address
@@ -391,11 +391,12 @@ EXPORT_SYMBOL_IF_KUNIT(homa_peer_may_ask);
 struct dst_entry *homa_peer_route(struct homa_peer *peer, const void *flow,
 				  size_t size, struct in6_addr *saddr)
 {
-	struct homa_route *route = &peer->route;
 	struct dst_entry *dst = NULL;
+	struct homa_route *route;
 
-	if (!READ_ONCE(route->dst))
+	if (!peer || !READ_ONCE(peer->route.dst))
 		return NULL;
+	route = &peer->route;
 	spin_lock_bh(&peer->lock);
 	if (route->dst && !memcmp(&route->flow, flow, size) &&
 	    jiffies - route->since < PEER_ROUTE_JIFFIES &&
@@ -409,7 +410,7 @@ struct dst_entry *homa_peer_route(struct homa_peer *peer, const void *flow,
 
 /**
  * homa_peer_set_route() - remember a route
- * @peer: where it leads
+ * @peer: where it leads, or NULL: nothing happens
  * @flow: struct flowi4 or struct flowi6, all of it set, as it was looked up
  * @size: of @flow
  * @saddr: our address
@@ -422,12 +423,14 @@ void homa_peer_set_route(struct homa_peer *peer, const void *flow, size_t size,
 			 const struct in6_addr *saddr, struct dst_entry *dst,
 			 u32 cookie)
 {
-	struct homa_route *route = &peer->route;
+	struct homa_route *route;
 	struct dst_entry *old;
 
+	if (!peer)
+		return;
+	route = &peer->route;
 	spin_lock_bh(&peer->lock);
 	old = route->dst;
-	memset(&route->flow, 0, sizeof(route->flow));
 	memcpy(&route->flow, flow, size);
 	route->saddr = *saddr;
 	route->since = jiffies;

@@ -282,12 +282,14 @@ static void rpc_search(struct rpc_search *s)
 }
 
 /* The one RPC that fits, with a reference for @who; NULL if there are several. What a
- * search finds without one may be another RPC already.
+ * search finds without one may be another RPC already. The key's address is filled in.
  */
 static struct homa_rpc *rpc_get_fitting(struct rpc_search *s, unsigned long who)
 {
 	struct homa_rpc *rpc;
 
+	if (!homa_id_is_client(s->key.id))
+		s->key.addr = s->peer->addr;
 	rcu_read_lock();
 	for (;;) {
 		rpc_search(s);
@@ -440,8 +442,6 @@ struct homa_rpc *homa_rpc_find(struct homa_sock *hsk,
 		.dport = dport,
 	};
 
-	if (!homa_id_is_client(id))
-		s.key.addr = peer->addr;
 	return rpc_get_fitting(&s, _RET_IP_);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_find);
@@ -468,8 +468,6 @@ struct homa_rpc *homa_rpc_find_any_port(struct homa_sock *hsk,
 		.any_port = true,
 	};
 
-	if (!homa_id_is_client(id))
-		s.key.addr = peer->addr;
 	return rpc_get_fitting(&s, _RET_IP_);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_find_any_port);

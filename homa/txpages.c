@@ -20,8 +20,8 @@
 #include "sock.h"
 #include "txpages.h"
 
-/* Of the pages that skb_page_frag_refill() finds when memory is not short. */
-#define TX_PAGE_ORDER get_order(32768)
+/* Size of the pages that skb_page_frag_refill() finds when memory is not short. */
+#define TX_PAGE_BYTES (PAGE_SIZE << get_order(32768))
 
 /* After so long without use pages are given back. */
 #define TX_PAGES_JIFFIES HZ
@@ -145,7 +145,7 @@ bool homa_txpages_refill(struct homa_sock *hsk, struct page_frag *pf, u32 bytes)
 			put_page(pf->page);
 			pf->page = page;
 			pf->offset = 0;
-			pf->size = PAGE_SIZE << TX_PAGE_ORDER;
+			pf->size = TX_PAGE_BYTES;
 			return true;
 		}
 	}
@@ -157,7 +157,7 @@ EXPORT_SYMBOL_IF_KUNIT(homa_txpages_refill);
 static bool txpages_wanted(struct page *page)
 {
 	return page_ref_count(page) == 1 &&
-	       page_size(page) == PAGE_SIZE << TX_PAGE_ORDER &&
+	       page_size(page) == TX_PAGE_BYTES &&
 	       !page_is_pfmemalloc(page);
 }
 

@@ -19,7 +19,7 @@ struct page_frag;
  * @lock: protects what follows
  * @count: entries in @pages; READ_ONCE
  * @used: a page was taken since they were last looked at
- * @pages: pages of HOMA_TX_PAGE_ORDER that nobody else has
+ * @pages: fragments' pages (TX_PAGE_BYTES) that nobody else has
  */
 struct homa_txpages {
 	spinlock_t lock;

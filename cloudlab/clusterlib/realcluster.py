@@ -93,7 +93,7 @@ class SshCluster(RealCluster):
         return found
 
     def prepare(self, _module: bool, log: Path) -> Running:
-        """Nothing: `cperf install` did it."""
+        """Nothing: `config install` did it."""
         return Running(["true"], log)
 
     def start(self, job: Path, _module: bool, _timeout: float) -> Running:

@@ -26,7 +26,8 @@ APPEND = "console=ttyS0 panic=-1 oops=panic quiet loglevel=7 mitigations=off nok
 EMULATED = ["-accel", "tcg,thread=multi", "-cpu", "qemu64,-cx16"]
 HARDWARE = ["-accel", "kvm", "-cpu", "host"]
 # One nanosecond an instruction, and idle time is skipped. The CPU type matters: with
-# cmpxchg16b, QEMU 7.2 that counts leaves wrong flags behind now and then.
+# cmpxchg16b, QEMU 7.2 that counts leaves wrong flags behind now and then; and without rdrand
+# the kernel, which has no randomness then, spends instructions that no real machine does.
 COUNTING = ["-accel", "tcg,thread=single", "-cpu", "qemu64,-cx16,+rdrand",
             "-icount", "shift=0,align=off,sleep=off", "-rtc", "base=2026-01-01,clock=vm",
             "-seed", "1"]

@@ -112,8 +112,8 @@ static inline u32 tt_addr6(const struct in6_addr *addr)
  * @c: third
  * @d: fourth
  *
- * Inline because calling it would cost more than half of what it does: about 25
- * instructions and the clock (test/vm/ttcost.sh counts them).
+ * Inline because calling it would cost more than half of what it does: 30
+ * instructions and the clock (test/check/ttcost counts them).
  *
  * Context: any but NMI.
  * Return: the time in the record, or 0 if none was made
