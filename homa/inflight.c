@@ -18,6 +18,10 @@
  * the device is as fast, twice as much if it is faster. Where it did not help a
  * trial is repeated ever more rarely, unless the device's speed changes.
  *
+ * It begins with some packets, since one at a time costs most devices an interrupt
+ * for each, and is halved first: less than 150 packets later, if messages wait all
+ * the time, a shaper has no more than one.
+ *
  * Speed is measured while messages wait, in rounds: from one completion to that
  * of everything that the device had then. So patterns that repeat with what is
  * in the device, such as batches, are measured as a whole.
@@ -58,8 +62,8 @@
 void homa_inflight_init(struct homa_inflight *f)
 {
 	*f = (struct homa_inflight){
-		.limit = 1,
-		.keep = 1,
+		.limit = HOMA_INFLIGHT_START,
+		.keep = HOMA_INFLIGHT_START,
 		.patience = { INFLIGHT_MIN_PATIENCE, INFLIGHT_MIN_PATIENCE },
 	};
 }
@@ -186,10 +190,10 @@ static void inflight_decide(struct homa_inflight *f, u32 packet, u32 max)
 		trial_judge(f);
 	if (f->trial)
 		return;
-	if (trial_due(f, true) && f->keep < max)
-		trial_begin(f, true, packet, max);
-	else if (trial_due(f, false) && f->keep > 1)
+	if (trial_due(f, false) && f->keep > 1)
 		trial_begin(f, false, packet, max);
+	else if (trial_due(f, true) && f->keep < max)
+		trial_begin(f, true, packet, max);
 }
 
 /**

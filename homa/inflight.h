@@ -5,6 +5,9 @@
 
 #include <linux/types.h>
 
+/* Bytes that a device may have before anything is known of it. */
+#define HOMA_INFLIGHT_START 15000
+
 /**
  * struct homa_speed - what a device completed, and how long that took
  * @bytes: bytes

@@ -74,31 +74,6 @@ static s64 pacer_outstanding(const struct homa_pacer *pacer)
 	       READ_ONCE(pacer->forgiven);
 }
 
-/* Bytes that a device may have. One without a queue that only passes on what it
- * gets, to a host on the same machine, makes nothing wait.
- */
-static u32 pacer_limit(const struct homa_dev *dev)
-{
-	const struct homa_pacer *pacer = &dev->pacer;
-
-	if (READ_ONCE(pacer->passes) >= PACER_PASSES_BELIEVED &&
-	    !READ_ONCE(pacer->behind_queue))
-		return PACER_MAX_BYTES;
-	return READ_ONCE(pacer->inflight.limit);
-}
-
-static bool pacer_full(const struct homa_dev *dev)
-{
-	const struct homa_pacer *pacer = &dev->pacer;
-	u32 limit = pacer_limit(dev);
-
-	if (READ_ONCE(dev->gone))
-		return false;
-	if (READ_ONCE(pacer->relaxed))
-		limit = max_t(u32, limit, PACER_RELAXED_BYTES);
-	return pacer_outstanding(pacer) >= limit;
-}
-
 /* Time until the modelled backlog is short enough, in ns; 0: it is. */
 static u64 pacer_backlog_wait(const struct homa_dev *dev)
 {
@@ -129,6 +104,31 @@ static u32 pacer_max(const struct homa_dev *dev)
 		return PACER_MAX_BYTES;
 	return clamp_t(u64, mbps * usecs / 8, pacer_packet(dev) + 1,
 		       INT_MAX / 2);
+}
+
+/* Bytes that a device may have. One without a queue that only passes on what it
+ * gets, to a host on the same machine, makes nothing wait.
+ */
+static u32 pacer_limit(const struct homa_dev *dev)
+{
+	const struct homa_pacer *pacer = &dev->pacer;
+
+	if (READ_ONCE(pacer->passes) >= PACER_PASSES_BELIEVED &&
+	    !READ_ONCE(pacer->behind_queue))
+		return PACER_MAX_BYTES;
+	return min(READ_ONCE(pacer->inflight.limit), pacer_max(dev));
+}
+
+static bool pacer_full(const struct homa_dev *dev)
+{
+	const struct homa_pacer *pacer = &dev->pacer;
+	u32 limit = pacer_limit(dev);
+
+	if (READ_ONCE(dev->gone))
+		return false;
+	if (READ_ONCE(pacer->relaxed))
+		limit = max_t(u32, limit, PACER_RELAXED_BYTES);
+	return pacer_outstanding(pacer) >= limit;
 }
 
 /**

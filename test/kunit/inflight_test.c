@@ -176,6 +176,19 @@ static void homa_inflight__changes(struct kunit *test)
 			div_u64((sim->now - start) * 10, 8) * 97);
 }
 
+/* What a shaper may have in the beginning does not last. */
+static void homa_inflight__begins(struct kunit *test)
+{
+	static const struct device_kind shaper = {
+		.mbps = 10000, .early = true, .max_limit = 1,
+	};
+	struct sim *sim = sim_new(test, &shaper);
+
+	while (sim->f.limit > 1 && sim->events < 150)
+		sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->f.limit, 1U);
+}
+
 /* No limit above the highest one that is allowed, nor below one byte. */
 static void homa_inflight__bounds(struct kunit *test)
 {
@@ -184,7 +197,7 @@ static void homa_inflight__bounds(struct kunit *test)
 	int i;
 
 	homa_inflight_init(&f);
-	KUNIT_EXPECT_EQ(test, f.limit, 1U);
+	KUNIT_EXPECT_EQ(test, f.limit, (u32)HOMA_INFLIGHT_START);
 	for (i = 0; i < 100; i++) {
 		bytes += 100000;
 		now += 100000 / f.limit;	/* more is faster */
@@ -210,7 +223,7 @@ static void homa_inflight__not_blocked(struct kunit *test)
 		now += 1000;
 		homa_inflight_completed(&f, now, bytes, bytes, 1500, 50000);
 	}
-	KUNIT_EXPECT_EQ(test, f.limit, 1U);
+	KUNIT_EXPECT_EQ(test, f.limit, before.limit);
 	KUNIT_EXPECT_EQ(test, f.keep, before.keep);
 	KUNIT_EXPECT_EQ(test, f.kept.rounds + f.events, 0U);
 	KUNIT_EXPECT_EQ(test, f.last_completed, bytes);
@@ -218,6 +231,7 @@ static void homa_inflight__not_blocked(struct kunit *test)
 
 static struct kunit_case inflight_cases[] = {
 	KUNIT_CASE_PARAM(homa_inflight__finds_limit, kind_gen_params),
+	KUNIT_CASE(homa_inflight__begins),
 	KUNIT_CASE(homa_inflight__changes),
 	KUNIT_CASE(homa_inflight__bounds),
 	KUNIT_CASE(homa_inflight__not_blocked),
