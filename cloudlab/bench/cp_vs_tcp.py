@@ -5,7 +5,8 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import fields
 
 from clusterlib.experiment import RPCS, Experiment, run
-from clusterlib.job import parse_knob
+from clusterlib.job import parse_freeze, parse_knob
+from clusterlib.published import HELP
 from clusterlib.registry import bench
 
 
@@ -37,6 +38,10 @@ def add_options(parser: ArgumentParser) -> None:
     add("--jobs", type=int, default=0, help="protocols run at a time (default: one a core)")
     add("--traces", type=int, default=0, metavar="N", help="have all hosts record as many events as "
         "a ring of N (a power of two) holds, and keep them in binary form for tthoma")
+    add("--freeze", type=parse_freeze, default=(), metavar="WHAT", help="freeze the traces of all "
+        "hosts together the first time that an RPC is slow=MICROSECONDS[,LONGEST RESPONSE], bytes "
+        "are lost, or a request runs into a timeout or is sent again (without: at 70%% of the time)")
+    add("--published", metavar="TABLE", help=HELP.replace("%", "%%"))
     add("--out", metavar="DIR", help="folder for the results; it must not exist")
     add("--keep", action="store_true", help="keep the raw files of the run in DIR/raw")
 

@@ -105,6 +105,8 @@ class Drive:
         send_us, trace = self.number("SEND_US"), self.number("TRACE_US")
         begin = time.monotonic()
         remotes.everyone("snapshot", "snapshot before")
+        if self.env["FREEZE"]:
+            remotes.everyone("freeze", f"freeze {self.env['FREEZE']}")
         # Time to tell all hosts: half a second, or as much more as they are slow to answer.
         spare_s = max(0.5, 10 * (time.monotonic() - begin))
         start = int((time.time() + spare_s) * 1e6)
@@ -118,9 +120,9 @@ class Drive:
                 self.sleep_until(remotes, start + warm)
                 remotes.everyone("counters", "counters warm")
                 warm = 0
-            if trace and not traced and trace <= end:
+            if trace and not (traced or self.env["FREEZE"]) and trace <= end:
                 self.sleep_until(remotes, start + trace)
-                remotes.everyone("traces", f"traces {self.number('TRACE_EVENTS')}", FILES_S)
+                self.traces(remotes)
                 traced = True
             self.sleep_until(remotes, start + end)
             self.progress("load", step, self.steps)
@@ -128,6 +130,12 @@ class Drive:
         self.progress("drain", 0)
         self.wait_for(remotes, ".json", self.env["STEMS"], self.number("DRAIN_US") / 1e6 + FILES_S)
         remotes.everyone("snapshot", "snapshot after")
+        if self.env["FREEZE"]:
+            self.traces(remotes)
+
+    def traces(self, remotes: Remotes) -> None:
+        """Have all hosts keep what their rings hold."""
+        remotes.everyone("traces", f"traces {self.number('TRACE_EVENTS')}", FILES_S)
 
     def run(self) -> None:
         """All of it."""

@@ -2,11 +2,12 @@
 """One experiment: a cluster, a load, the protocols that get it; from settings to a summary."""
 
 import math
+import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import job, report, results, runner, traces
+from . import estimate, job, published, report, results, runner, traces
 from .errors import ClusterError
 from .nodes import TOP, Network, parse_cluster
 from .summary import failures, summarize
@@ -60,10 +61,12 @@ class Experiment:
     drain_s: float = 10             # what has not ended then is unfinished
     bpages: int = 0                 # of a socket's receive region, if many messages wait
     traces: int = 0                 # records in each host's ring, kept in binary form, too
+    freeze: tuple = ()              # job.parse_freeze()
     memory: str = "2G"
     flavor: str = "fast"
     kernel: str | None = None
     jobs: int = 0
+    published: str | None = None    # figures of others in the pictures (published.py)
 
     @property
     def network(self) -> Network:
@@ -86,6 +89,7 @@ class Experiment:
         for protocol in self.names:
             if protocol not in FRAMINGS:
                 raise ClusterError(f"unknown protocol '{protocol}': use {','.join(FRAMINGS)}", 2)
+        published.find(self.published)
         closed = self.load == 0
         if closed and not (self.client_max and self.ms):
             raise ClusterError("a closed loop (--load 0) needs --client-max and --ms", 2)
@@ -143,7 +147,7 @@ class Experiment:
                         self.unloaded, warm_ms=self.warm * ms, knobs=self.knobs,
                         bpages=self.bpages, trace_events=self.traces, clients=clients,
                         servers=servers, ports=self.ports, one_way=self.one_way,
-                        events=self.events, table=table)
+                        events=self.events, table=table, freeze=self.freeze)
         setup = {"bench": self.bench, "cluster": self.cluster, "hosts": hosts,
                  "workload": self.workload, "load": self.load, "seconds": ms / 1e3,
                  "gbps": offer.gbps, "wire_load": offer.wire_load, "link": network.link,
@@ -164,8 +168,15 @@ class Experiment:
                  "together": self.together and self.homa_share, "shared": network.shared,
                  "loss": network.loss, "reorder": network.reorder,
                  "duplicate": network.duplicate, "fabric": network.fabric, "rates": network.rates,
-                 "events": [list(event) for event in self.events]}
+                 "events": [list(event) for event in self.events],
+                 "published": self.published, "freeze": list(self.freeze),
+                 "inventory": getattr(parse_cluster(self.cluster)[0], "text", None)}
         return {name: value for name, value in found.items() if value}
+
+    def estimate(self) -> estimate.Estimate:
+        """What it will take."""
+        load, setup = self.plan()
+        return estimate.of(self, load, setup, load_workload(self.workload, WORKLOADS))
 
     def streams(self, load: job.Load) -> list:
         """What runs at the same time: [{protocol: load}, ...]."""
@@ -189,6 +200,14 @@ class Experiment:
                 f"wire load {offers}")
 
 
+def say_estimate(experiments: list, jobs: int) -> None:
+    """Print what some experiments will take together."""
+    total = sum((one.estimate() for one in experiments), estimate.Estimate())
+    streams = sum(1 if one.together else len(one.names) for one in experiments)
+    total = total.text(min(jobs or os.cpu_count() or 1, streams))
+    print(f"cperf: {total}", flush=True)
+
+
 def tasks_of(experiment: Experiment, prefix: str) -> dict:
     """{name: task} of one experiment; names begin with a prefix."""
     load, _ = experiment.plan()
@@ -208,7 +227,7 @@ def collect_all(tasks: dict, ran: dict, hosts: int) -> list:
     return found
 
 
-KEPT = ("version", "setup", "protocols", "same_arrivals", "homa_times_better")
+KEPT = ("version", "setup", "protocols", "same_arrivals", "outliers", "homa_times_better")
 
 
 def write_tables(folder: Path, measured: list, setup: dict) -> dict:
@@ -243,6 +262,7 @@ def run(experiment: Experiment, out: str | None = None, keep: bool = False) -> d
     started, begin = time.time(), time.monotonic()
     with results.open_run(experiment.bench, experiment.seed, out, keep) as (folder, raw):
         print(f"cperf: {experiment.headline(load, setup)}", flush=True)
+        say_estimate([experiment], experiment.jobs)
         runner.prepare(cluster, experiment.names, raw)
         tasks = tasks_of(experiment, "")
         measured = collect_all(tasks, runner.run_tasks(tasks, raw, experiment.jobs), hosts)

@@ -21,17 +21,28 @@
     bin = "homa"                    # folder with cp_node and homa.ko (`cperf install`)
 
 Lists in node sets have as many members as nodes: the k-th host has the k-th address.
+
+With backend = "sim" the cluster is simulated: hosts have nodes, link and roles only, and the
+file may say more of the network, as `lab run --help` explains it:
+
+    host_delay = "500ns"            # also switch_delay
+    buffer = "2000000"              # of a port; with shared = true of the switch
+    mark = 70000                    # bytes in a port from which ECN marks
+    loss = 0.1                      # percent; also reorder, duplicate
+    nic = "ring=256"                # a card under each host
+    fabric = "leaves=2 spines=2"    # two tiers
+    ports = true                    # exact ports (as shared, mark, fabric and links that differ need)
 """
 
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from .errors import ClusterError
 from .nodes import Network
 from .units import parse_rate
 
-BACKENDS = ("ssh", "netns")
+BACKENDS = ("ssh", "netns", "sim")
 ROLES = ("client", "server")
 SWITCHES = ("", "mlnx-os", "os10", "sonic")
 PER_HOST = ("ssh", "address", "address6")      # node sets, a member a host
@@ -92,18 +103,23 @@ def _typed(table: dict, known: dict, where: str) -> None:
     for key, value in table.items():
         if key not in known:
             raise ClusterError(f"{where}: unknown key '{key}'; known: {' '.join(known)}", 2)
-        if not isinstance(value, known[key]) or (known[key] is int and isinstance(value, bool)):
+        wanted = (int, float) if known[key] is float else known[key]
+        if not isinstance(value, wanted) or (known[key] is not bool and isinstance(value, bool)):
             raise ClusterError(f"{where}: {key} must be a {known[key].__name__}", 2)
 
 
 HOST_KEYS = {"nodes": str, "roles": list} | {
     f.name: f.type for f in fields(Host) if f.name not in ("name", "roles")}
 TOP_KEYS = {"backend": str, "link": str, "mtu": int, "switch": str, "hosts": list}
+SIM_HOST_KEYS = {key: HOST_KEYS[key] for key in ("nodes", "link", "roles")}
+SIM_KEYS = {"host_delay": str, "switch_delay": str, "buffer": str, "ports": bool, "shared": bool,
+            "mark": int, "nic": str, "loss": float, "reorder": float, "duplicate": float,
+            "fabric": str}
 
 
-def _group(table: dict, where: str) -> list:
+def _group(table: dict, where: str, known: dict) -> list:
     """The hosts of one [[hosts]] table."""
-    _typed(table, HOST_KEYS, where)
+    _typed(table, known, where)
     if "nodes" not in table:
         raise ClusterError(f"{where}: nodes is missing", 2)
     roles = tuple(table.get("roles", ROLES))
@@ -127,16 +143,19 @@ def parse(text: str, path: str) -> Inventory:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ClusterError(f"{path}: {error}", 2) from None
-    _typed(data, TOP_KEYS, path)
     backend, switch = data.get("backend", "ssh"), data.get("switch", "")
     if backend not in BACKENDS:
         raise ClusterError(f"{path}: backend must be one of: {' '.join(BACKENDS)}", 2)
+    sim = backend == "sim"
+    _typed(data, TOP_KEYS | (SIM_KEYS if sim else {}), path)
     if switch not in SWITCHES:
         raise ClusterError(f"{path}: switch must be one of: {' '.join(SWITCHES[1:])}", 2)
-    network = Network(data.get("link", "25g"), data.get("mtu", 1500))
+    network = Network(data.get("link", "25g"), data.get("mtu", 1500),
+                      **{key: value for key, value in data.items() if key in SIM_KEYS})
     parse_rate(network.link)
     hosts = [host for i, table in enumerate(data.get("hosts", []), 1)
-             for host in _group(table, f"{path}: hosts table {i}")]
+             for host in _group(table, f"{path}: hosts table {i}",
+                                SIM_HOST_KEYS if sim else HOST_KEYS)]
     names = [host.name for host in hosts]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
@@ -146,7 +165,16 @@ def parse(text: str, path: str) -> Inventory:
     lacking = [h.name for h in hosts if not (h.address or h.address6)]
     if lacking and backend == "ssh":
         raise ClusterError(f"{path}: {lacking[0]} has no address", 2)
+    if sim:
+        network = _with_rates(network, hosts)
     return Inventory(backend, network, hosts, switch, path)
+
+
+def _with_rates(network: Network, hosts: list) -> Network:
+    """The network of a simulation, whose links may differ; only exact ports can do some of it."""
+    rates = " ".join(f"h{i}={host.link}" for i, host in enumerate(hosts, 1) if host.link)
+    exact = network.ports or network.shared or network.mark or network.fabric or rates
+    return replace(network, rates=rates or None, ports=bool(exact))
 
 
 def read(path: str) -> Inventory:

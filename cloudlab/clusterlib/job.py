@@ -9,6 +9,7 @@ A job is one protocol under one load, or several at the same time: then the file
 the first have its protocol in their names (hI.tcp.rpcs.csv).
 """
 
+import re
 from argparse import ArgumentTypeError
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,6 +58,7 @@ class Load:
     one_way: bool = False           # responses of 100 bytes
     table: str = ""                 # path of the workload's file, if it is the user's own
     events: tuple = ()              # (ms after the start, command in the switch's namespace)
+    freeze: tuple = ()              # what freezes all traces: net.homa.freeze_type, net.homa.temp
 
     def ports_of(self, protocol: str) -> Ports:
         """Threads of one protocol."""
@@ -77,6 +79,24 @@ def parse_knob(text: str) -> tuple:
     if not equals or not name.replace("_", "").replace(".", "").isalnum() or not value.isalnum():
         raise ArgumentTypeError(f"'{text}': write a setting as NAME=NUMBER")
     return name, value
+
+
+# What a host's timetrace waits for, to freeze itself and those of all hosts (homa.7, freeze_type).
+FREEZES = {"again": 1, "timeout": 2, "slow": 3, "lost": 4}
+
+
+def parse_freeze(text: str) -> tuple:
+    """(freeze_type, limits or "") from again, timeout, lost or slow=US[,BYTES]."""
+    what, _, limits = text.partition("=")
+    found = re.fullmatch(r"(\d{1,7})(?:,(\d{1,7}))?", limits)
+    if what not in FREEZES or (what == "slow") != bool(found) or (limits and what != "slow"):
+        raise ArgumentTypeError(f"'{text}': write slow=MICROSECONDS[,LONGEST RESPONSE], lost, "
+                                "timeout or again")
+    if not found:
+        return FREEZES[what], ""
+    # Least and most time in units of 1024 ns; least length, and one more than the most.
+    longest = int(found[2]) if found[2] else 2 ** 31 - 2
+    return FREEZES[what], f"{int(found[1]) * 1000 // 1024} {2 ** 31 - 1} 0 {longest + 1}"
 
 
 def _quote(words: list) -> str:
@@ -171,6 +191,7 @@ def write_job(cluster, streams: dict, job: Path) -> None:
         "HOSTS": cluster.hosts, "PROTOCOL": names[0], "CP_NODE": CP_NODE, "STEPS": STEPS,
         "SEND_US": round(load.ms * 1e3), "DRAIN_US": round(load.drain_s * 1e6),
         "TRACE_US": round(load.ms * 1e3 * load.trace_at), "TRACE_EVENTS": load.trace_events,
+        "FREEZE": "'" + " ".join(map(str, load.freeze if "homa" in streams else ())) + "'",
         "WARM_US": round(load.warm_ms * 1e3), "PROBE": senders[0],
         "UNLOADED": "'" + " ".join(stem(senders[0], p, p == names[0]) for p in names) + "'",
         "STEMS": "'" + " ".join(files) + "'",

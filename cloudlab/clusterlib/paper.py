@@ -3,7 +3,7 @@
 
 SIGCOMM'18: P99 slowdown at the median size, simulated, 10 Gb/s (bench slowdown18).
 ATC'21: round trips of the shortest tenth, measured on 40 machines at 25 Gb/s, MTU 3000
-(bench slowdown21). Those hosts' processors took time, ours take none: P50 is mostly that.
+(bench slowdown21). What was published is in published.py; why ours differ is in ../paper.md.
 """
 
 import json
@@ -15,22 +15,22 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from . import plots, studyplot
+from . import plots, published, studyplot
 from .errors import ClusterError
 from .registry import all_benches
 from .repeats import interval
+from .stats import MIN_P99
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a summary and what a paper says it was."""
+    """A figure of a summary, and where to find what a paper says it was."""
 
     name: str
     label: str
     protocol: str
     group: str
     key: str
-    published: dict             # workload -> value
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,24 @@ class Paper:
     """A paper's figures and the bench that measures them."""
 
     bench: str
-    title: str
+    table: published.Table
+    column: str                 # of the curves over message size: slowdown or us
     figures: tuple
 
 
 PAPERS = {
-    "sigcomm18": Paper("slowdown18", "SIGCOMM'18", (
+    "sigcomm18": Paper("slowdown18", published.TABLES["sigcomm18"], "slowdown", (
         Figure("homa_p99_slowdown", "P99 slowdown, messages up to the median", "homa",
-               "shortest_half", "p99_slowdown", {"w2": 2.67, "w3": 2.7, "w4": 2.18, "w5": 1.79}),)),
-    "atc21": Paper("slowdown21", "ATC'21", (
+               "shortest_half", "p99_slowdown"),)),
+    "atc21": Paper("slowdown21", published.TABLES["atc21"], "us", (
         Figure("homa_p50_us", "Homa, P50 of the shortest tenth, us", "homa", "shortest_tenth",
-               "p50_us", {"w2": 30.9, "w3": 41.9, "w4": 46.8, "w5": 55.4}),
+               "p50_us"),
         Figure("homa_p99_us", "Homa, P99 of the shortest tenth, us", "homa", "shortest_tenth",
-               "p99_us", {"w2": 57.7, "w3": 98.5, "w4": 109, "w5": 139}),
+               "p99_us"),
         Figure("tcp_p99_us", "TCP, P99 of the shortest tenth, us", "tcp", "shortest_tenth",
-               "p99_us", {"w2": 4152, "w3": 5093, "w4": 2113, "w5": 4361}),
-        Figure("dctcp_p99_us", "DCTCP, P99 of the shortest tenth, us", "dctcp", "shortest_tenth",
-               "p99_us", {"w2": 4812, "w3": 6362, "w4": 881, "w5": 991}))),
+               "p99_us"),
+        Figure("dctcp_p99_us", "DCTCP, P99 of the shortest tenth, us", "dctcp",
+               "shortest_tenth", "p99_us"))),
 }
 
 
@@ -74,34 +75,67 @@ def table(folder: Path, paper: Paper) -> pd.DataFrame:
     """A row a figure and workload: ours, its interval, the published value."""
     rows = []
     for figure in paper.figures:
+        others = paper.table.row(figure.protocol, figure.group, figure.key)
         for workload, values in measured(folder, figure).items():
             mean, width = interval(np.array(values))
-            published = figure.published.get(workload, float("nan"))
             rows.append({"figure": figure.name, "workload": workload, "seeds": len(values),
-                         "ours": mean, "ours_ci": width, "published": published,
-                         "ours_over_published": mean / published})
+                         "ours": mean, "ours_ci": width,
+                         "published": others.get(workload, float("nan"))})
     if not rows:
-        raise ClusterError(f"{folder}: no figures of {paper.title} in it")
-    return pd.DataFrame(rows)
+        raise ClusterError(f"{folder}: no figures of {paper.table.title} in it; a P99 is one of "
+                           f"{MIN_P99} messages or more")
+    found = pd.DataFrame(rows)
+    return found.assign(ours_over_published=found.ours / found.published)
 
 
 def draw(paper: Paper, figure: Figure, part: pd.DataFrame):
-    """Bars: ours with its interval, and the paper's."""
+    """Bars: ours, with its interval over the seeds if there are some, and the paper's."""
     with plt.style.context(plots.STYLE):
         drawn, axes = plt.subplots()
         x = np.arange(len(part))
         color = plots.COLORS.get(figure.protocol, plots.OTHER)
-        axes.bar(x - 0.2, part.ours, 0.38, color=color[0], label="this simulation", capsize=4,
-                 yerr=part.ours_ci.fillna(0))
-        axes.bar(x + 0.2, part.published, 0.38, color=color[1], label=paper.title)
+        seeds = int(part.seeds.min())
+        axes.bar(x - 0.2, part.ours, 0.38, color=color[0], capsize=4,
+                 label=f"this simulation ({seeds} seed{'s' * (seeds > 1)})",
+                 yerr=part.ours_ci if part.ours_ci.notna().all() else None)
+        axes.bar(x + 0.2, part.published, 0.38, color=color[1], label=paper.table.title)
         for offset, column in ((-0.2, "ours"), (0.2, "published")):
             for at, value in zip(x, part[column]):
-                axes.annotate(f"{value:.3g}", (at + offset, value), ha="center", va="bottom")
-        if part.ours.max() > 10 * part.ours.min() or part.published.max() > 10 * part.ours.min():
+                text = f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+                axes.annotate(text, (at + offset, value), ha="center", va="bottom")
+        values = part[["ours", "published"]].to_numpy()
+        if np.nanmax(values) > 10 * np.nanmin(values):
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(plots.PLAIN)
+        axes.margins(y=0.2)             # above the bars, for the legend
         axes.set_xticks(x, part.workload.str.upper())
-        axes.set_title(f"{figure.label}: ours beside {paper.title}")
-        axes.legend(loc="best")
+        axes.set_ylabel(figure.label)
+        axes.set_title(f"Ours beside {paper.table.title}")
+        axes.legend(loc="upper right", ncols=2)
+    return drawn
+
+
+def draw_sizes(paper: Paper, points: dict):
+    """A panel a workload as papers have it: P50 and P99 over size, and what was published."""
+    with plt.style.context(plots.STYLE):
+        rows = -(-len(points) // 2)
+        drawn, panels = plt.subplots(rows, 2, figsize=(11, 4.2 * rows), squeeze=False)
+        for axes, (workload, folder) in zip(panels.flat, points.items()):
+            names = sorted(p.stem.removeprefix("buckets-") for p in folder.glob("buckets-*.csv"))
+            names.sort(key=list(plots.COLORS).index)
+            buckets = {n: pd.read_csv(folder / f"buckets-{n}.csv") for n in names}
+            plots.size_curves(axes, buckets, paper.column, 1, (paper.table, workload))
+            axes.set_xlim(0, 100)
+            axes.set_xlabel("Messages up to this size, %")
+            axes.set_ylabel("Slowdown" if paper.column == "slowdown" else "Round trip, us")
+            fewest = int(min(t.n.min() for t in buckets.values()))
+            axes.set_title(f"{workload.upper()} (n = {fewest:,} or more a step)")
+        for axes in panels.flat[len(points):]:
+            axes.set_visible(False)
+        shown = {text: handle for axes in panels.flat[:len(points)]
+                 for handle, text in zip(*axes.get_legend_handles_labels())}
+        drawn.legend(shown.values(), shown.keys(), loc="lower center", ncols=5, fontsize=9)
+        drawn.tight_layout(rect=(0, 0.07, 1, 1))
     return drawn
 
 
@@ -113,6 +147,10 @@ def write(folder: Path, paper: Paper) -> pd.DataFrame:
         part = found[found.figure == figure.name]
         if len(part):
             studyplot.save(draw(paper, figure, part), folder, f"paper_{figure.name}")
+    points: dict = {}
+    for path in sorted(folder.glob("*-s*/summary.json")):
+        points.setdefault(path.parent.name.split("-s")[0], path.parent)
+    studyplot.save(draw_sizes(paper, points), folder, "paper_sizes")
     return found
 
 

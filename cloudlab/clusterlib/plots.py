@@ -29,6 +29,9 @@ def _plain(value: float, _position: int) -> str:
     return f"{value:,.0f}" if value >= 1 else f"{value:g}"
 
 
+PLAIN = matplotlib.ticker.FuncFormatter(_plain)
+
+
 def _steps(cumulative: np.ndarray, values: np.ndarray) -> tuple:
     """Corners of a step curve whose value holds from one cumulative fraction to the next."""
     x = np.repeat(np.concatenate(([0.0], cumulative)), 2)[1:-1] * 100
@@ -40,7 +43,7 @@ def _decade_limits(axes, values: np.ndarray, least: float) -> None:
     top = 10 ** np.ceil(np.log10(finite.max() * 1.05)) if len(finite) else 10 * least
     axes.set_yscale("log")
     axes.set_ylim(least, max(top, 10 * least))
-    axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(_plain))
+    axes.yaxis.set_major_formatter(PLAIN)
 
 
 def _size_axis(axes, sizes: np.ndarray) -> None:
@@ -68,21 +71,40 @@ def _print_counts(axes, table: pd.DataFrame) -> None:
                                                 visible=False))
 
 
-def versus_size(buckets: dict, sizes: np.ndarray, column: str, title: str, ylabel: str,
-                least: float):
+def draw_published(axes, published: tuple | None, protocols: list, column: str) -> list:
+    """Dashed lines where (table, workload) of others has figures of a column; their values."""
+    if not published:
+        return []
+    table, workload = published
+    drawn = table.lines(workload, protocols, column)
+    for protocol, p, share, value in drawn:
+        axes.hlines(value, 0, share, color=COLORS.get(protocol, OTHER)[p == "p50"],
+                    linestyle=(0, (4, 2)), linewidth=1.6,
+                    label=f"{table.title}: {label(protocol)} {p.upper()}")
+    return [value for *_, value in drawn]
+
+
+def size_curves(axes, buckets: dict, column: str, least: float, published: tuple | None) -> None:
     """Step curves of P50 and P99 of `column` (slowdown or us) for each protocol."""
+    seen = []
+    for protocol, table in buckets.items():
+        dark, light = COLORS.get(protocol, OTHER)
+        cumulative = table.cumulative.to_numpy()
+        for p, color in (("p99", dark), ("p50", light)):
+            values = table[f"{p}_{column}"].to_numpy(dtype=float)
+            seen.append(values)
+            axes.plot(*_steps(cumulative, values), color=color,
+                      label=f"{label(protocol)} {p.upper()}")
+    seen.append(draw_published(axes, published, list(buckets), column))
+    _decade_limits(axes, np.concatenate(seen), least)
+
+
+def versus_size(buckets: dict, sizes: np.ndarray, column: str, title: str, ylabel: str,
+                published: tuple | None = None):
+    """Slowdown or time over message size, of others, too, if (table, workload) is given."""
     with plt.style.context(STYLE):
         figure, axes = plt.subplots()
-        seen = []
-        for protocol, table in buckets.items():
-            dark, light = COLORS.get(protocol, OTHER)
-            cumulative = table.cumulative.to_numpy()
-            for p, color in (("p99", dark), ("p50", light)):
-                values = table[f"{p}_{column}"].to_numpy(dtype=float)
-                seen.append(values)
-                axes.plot(*_steps(cumulative, values), color=color,
-                          label=f"{label(protocol)} {p.upper()}")
-        _decade_limits(axes, np.concatenate(seen), least)
+        size_curves(axes, buckets, column, 1, published)
         _size_axis(axes, sizes)
         _print_counts(axes, next(iter(buckets.values())))
         axes.set_ylabel(ylabel)
@@ -110,7 +132,7 @@ def short_ccdf(done: dict, up_to: int, title: str):
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_ylim(10 ** np.floor(np.log10(1 / fewest)), 1.2)
-        axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(_plain))
+        axes.xaxis.set_major_formatter(PLAIN)
         axes.set_xlabel("Round-trip time from the intended start (us)")
         axes.set_ylabel("Fraction of messages that took longer")
         axes.set_title(title)
@@ -118,17 +140,20 @@ def short_ccdf(done: dict, up_to: int, title: str):
     return figure
 
 
-def all_figures(buckets: dict, done: dict, sizes: np.ndarray, short: int, what: str) -> dict:
+def all_figures(buckets: dict, done: dict, sizes: np.ndarray, short: int, what: str,
+                published: tuple | None = None) -> dict:
     """Name -> (figure, caption) of every picture of a run."""
     one = next(iter(buckets.values()))
     per_bucket = f"{int(one.n.min()):,} to {int(one.n.max()):,}"
+    others = f" Dashed, where it has some: {published[0].title} ({published[0].how})." \
+        if published else ""
     return {
         "slowdown": (versus_size(buckets, sizes, "slowdown", f"Slowdown: {what}",
-                                 "Slowdown (latency / unloaded latency)", 1),
-                     f"Each step is a bucket of {per_bucket} messages a protocol."),
+                                 "Slowdown (latency / unloaded latency)", published),
+                     f"Each step is a bucket of {per_bucket} messages a protocol." + others),
         "rtt": (versus_size(buckets, sizes, "us", f"Round-trip time: {what}",
-                            "Round-trip time (us)", 1),
-                "The same buckets in microseconds."),
+                            "Round-trip time (us)", published),
+                "The same buckets in microseconds." + others),
         "short_ccdf": (short_ccdf(done, short, f"Messages of at most {size_label(short)} B: "
                                   f"{what}"),
                        "How much of the shortest messages takes longer than a given time."),

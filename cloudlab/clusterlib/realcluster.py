@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .errors import ClusterError
 from .inventory import Inventory, read
-from .nodes import LAB, Cluster, Running
+from .nodes import LAB, Cluster, Running, SimCluster
 
 DRIVE = Path(__file__).resolve().parent / "drive.py"
 # Names of namespaces in a mount namespace of their own: see drive.build_namespaces().
@@ -107,6 +107,7 @@ def from_file(path: str) -> tuple:
     found = read(path)
     if found.backend == "netns":
         return NetnsCluster, len(found.hosts), found.network
-    kind = type("SshCluster", (SshCluster,), {
+    base = SimCluster if found.backend == "sim" else SshCluster
+    kind = type(base.__name__, (base,), {
         "inventory": found, "text": Path(path).read_text(encoding="utf-8")})
     return kind, len(found.hosts), found.network

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import plots, studyplot
+from . import plots, published, studyplot
 from .errors import ClusterError
 from .registry import all_benches
 from .repeats import over_seeds
@@ -23,8 +23,8 @@ def read_table(folder: Path, stem: str) -> pd.DataFrame:
     raise ClusterError(f"{folder}: no table {stem}")
 
 
-def _one(folder: Path, into: Path) -> list:
-    """The pictures of one experiment."""
+def _one(folder: Path, into: Path, others: published.Table | None) -> list:
+    """The pictures of one experiment, with what others have published."""
     summary = json.loads((folder / "summary.json").read_text())
     setup, names = summary["setup"], list(summary["protocols"])
     rpcs = {name: read_table(folder, f"rpcs-{name}") for name in names}
@@ -34,7 +34,8 @@ def _one(folder: Path, into: Path) -> list:
     buckets = {name: read_table(folder, f"buckets-{name}") for name in names}
     what = (f"{setup['workload'].upper()}, {setup['load']:.0%} load, {setup['hosts']} hosts, "
             f"{rate_label(setup['link_bps'])} links, MTU {setup['mtu']}")
-    made = plots.all_figures(buckets, done, sizes, size_at(sizes, 0.5), what)
+    made = plots.all_figures(buckets, done, sizes, size_at(sizes, 0.5), what,
+                             others and (others, setup["workload"]))
     for name, (figure, _) in made.items():
         studyplot.save(figure, into, name)
     return [into / f"{name}.{kind}" for name in made for kind in ("png", "pdf")]
@@ -54,9 +55,16 @@ def _study(folder: Path, into: Path, bench: str) -> list:
     return [into / f"{stem}.{kind}" for _, stem, _ in made for kind in ("png", "pdf")]
 
 
-def redraw(folder: Path, into: Path) -> list:
-    """Draw all pictures of a result into a folder; their paths."""
+def redraw(folder: Path, into: Path, beside: str | None = None) -> list:
+    """Draw all pictures of a result into a folder, beside a published table; their paths."""
+    others, of_study = published.find(beside), (folder / "cases.csv").is_file()
+    if others and of_study:
+        raise ClusterError(f"{folder}: published figures belong to one experiment, such as "
+                           f"{min(folder.glob('*-s*')).name}", 2)
+    if not (of_study or (folder / "summary.json").is_file()):
+        raise ClusterError(f"{folder}: draw the pictures of one of its points, such as "
+                           f"{min(folder.glob('*-s*'), default=folder).name}", 2)
     into.mkdir(parents=True, exist_ok=True)
-    if (folder / "cases.csv").is_file():
+    if of_study:
         return _study(folder, into, json.loads((folder / "plan.json").read_text())["bench"])
-    return _one(folder, into)
+    return _one(folder, into, others)

@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from . import plots
+from . import plots, published
 from .stats import MIN_P99
 from .summary import failures, table_rows, verdict
 from .units import rate_label, size_label
@@ -20,9 +20,11 @@ NO_TRACE = "No trace of a slow RPC: no trace that was read holds the whole life 
 
 
 def _figures(folder: Path, summary: dict, results: list, what: str) -> list:
+    others = published.find(summary["setup"].get("published"))
     buckets = {r.name: r.buckets for r in results}
     made = plots.all_figures(buckets, summary["done"], summary["sizes"],
-                             summary["cuts"]["shortest_half"], what)
+                             summary["cuts"]["shortest_half"], what,
+                             others and (others, summary["setup"]["workload"]))
     rows = []
     for name in ("slowdown", "short_ccdf", "rtt"):
         figure, caption = made[name]
@@ -134,7 +136,8 @@ def write(folder: Path, summary: dict, results: list, manifest: dict, slow) -> P
     html = environment.get_template("report.html.j2").render(
         title=" and ".join(protocols) + f" on {setup['hosts']} hosts", what=what, setup=setup,
         source=f"commit {source['commit'][:12]}{changed}", kernel=manifest["kernel"][0],
-        verdict=verdict(summary), failures=failures(summary), protocols=protocols,
+        verdict=verdict(summary), failures=failures(summary),
+        outliers=summary["outliers"], protocols=protocols,
         summary_rows=table_rows(summary), figures=_figures(folder, summary, results, what),
         bucket_rows=_bucket_rows(results), slow=slow, no_trace=NO_TRACE,
         metric_tables=_metric_tables(results), drop_rows=_drop_rows(results),
@@ -150,4 +153,5 @@ def summary_text(summary: dict) -> str:
     rows = [("", names), *table_rows(summary)]
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}" + "".join(f"{v:>14}" for v in values) for name, values in rows]
-    return "\n".join(lines + ["", *failures(summary), verdict(summary)]).rstrip() + "\n"
+    notes = [*failures(summary), *summary["outliers"], verdict(summary)]
+    return "\n".join(lines + ["", *notes]).rstrip() + "\n"

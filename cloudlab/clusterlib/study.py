@@ -120,7 +120,8 @@ class Run:
 
     def __init__(self, study: Study, args: Namespace, folder: Path, raw: Path) -> None:
         self.study, self.args, self.folder, self.raw = study, args, folder, raw
-        self.rows, self.buckets, self.wrong, self.cases = [], {}, [], {}
+        self.rows, self.buckets, self.cases = [], {}, {}
+        self.wrong, self.odd = [], []          # failures; hosts that differ from the others
         self.seeds, self.workloads = parse_seeds(args.seeds), args.workloads.split(",")
         self.prepared: set = set()
 
@@ -182,7 +183,9 @@ class Run:
             if seed == self.seeds[0]:
                 self.buckets[name, workload, protocol] = pd.read_csv(
                     self.place(key) / f"buckets-{protocol}.csv")
-        self.wrong += [f"{self.place(key).name}: {text}" for text in failures(summary)]
+        place = self.place(key).name
+        self.wrong += [f"{place}: {text}" for text in failures(summary)]
+        self.odd += [f"{place}: {text}" for text in summary.get("outliers", [])]
 
     def conclude(self) -> int:
         """Write what follows from all cases; the exit code."""
@@ -193,12 +196,14 @@ class Run:
         means = over_seeds(table)
         setup = json.loads(next(self.folder.glob("*-s*/summary.json")).read_text())["setup"]
         text = table_text(means, self.study.y)
-        note = "\n".join(self.wrong)
+        note = "\n".join(self.wrong + self.odd)
         (self.folder / "summary.txt").write_text(f"{text}\n{note}\n" if note else text + "\n")
         results.write_json(self.folder / "summary.json", {
             "version": 1, "bench": self.study.name, "setup": setup | {"seed": self.args.seeds},
-            "failures": self.wrong, "figures": means.to_dict("records")})
-        path = studyplot.write(self.folder, self.study, means, self.buckets, self.wrong, text)
+            "failures": self.wrong, "outliers": self.odd,
+            "figures": means.to_dict("records")})
+        path = studyplot.write(self.folder, self.study, means, self.buckets, self.wrong + self.odd,
+                                text)
         print(f"{text}\n{note}".rstrip())
         print(f"report: {path}", flush=True)
         return 1 if self.wrong and self.study.stops else 0

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from . import outliers
 from .counters import mean_in_load, received_gbps, total, uplink_load
 from .results import ProtocolResult
 from .stats import (add_latency, bucket_edges, by_bucket, common_baseline, group_summary,
@@ -122,6 +123,8 @@ def summarize(results: list, setup: dict) -> dict:
     return {
         "version": 1, "setup": setup, "protocols": summaries,
         "same_arrivals": same_arrivals(results),
+        "outliers": [text for r in results for text in outliers.find(
+            r.name, done[r.name], r.metrics)],
         "homa_times_better": {other: {g: {k: ratio(summaries, other, g, f"{k}_us")
                                           for k in ("p50", "p99")} for g in GROUPS}
                               for other in OTHERS},

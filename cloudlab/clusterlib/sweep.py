@@ -19,7 +19,8 @@ import pandas as pd
 
 from . import results, runner
 from .errors import ClusterError
-from .experiment import RPCS, Experiment, collect_all, tasks_of, write_tables
+from .experiment import (RPCS, Experiment, collect_all, say_estimate, tasks_of,
+                         write_tables)
 from .summary import failures
 
 
@@ -123,6 +124,7 @@ def run_all(plans: dict, raw: Path, jobs: int) -> Iterator[tuple]:
         load, setups[key] = experiment.plan()
         print(f"cperf: {experiment.headline(load, setups[key])}", flush=True)
         tasks[key] = tasks_of(experiment, f"{i}-")
+    say_estimate(list(plans.values()), jobs)
     ran = runner.run_tasks({n: t for of in tasks.values() for n, t in of.items()}, raw, jobs)
     for key in plans:
         yield key, setups[key], collect_all(tasks[key], ran, setups[key]["hosts"])

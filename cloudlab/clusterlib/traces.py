@@ -2,7 +2,7 @@
 """One slow RPC, told by the timetraces of its two hosts.
 
 A ring holds the last few thousand records of a host, so a slow RPC is looked for among those
-whose whole life the rings cover.  All hosts of a simulated cluster share one clock: their
+whose whole life the rings cover, unless all rings were frozen for the sake of one (--freeze).  All hosts of a simulated cluster share one clock: their
 records are merged by time, each with its host in front, and rendered by tt/bin/ttprint.
 """
 
@@ -18,6 +18,9 @@ from .nodes import TOP
 TTPRINT = TOP / "tt" / "bin" / "ttprint"
 RECORD = re.compile(r"^(\d+) (\[C\d+\]) (.*)$")
 RPC_ID = re.compile(r"\bid (\d+)")
+FROZE = "freeze wanted, type "
+WHY = {1: "was sent again, since the server did not know it", 2: "was given up",
+       3: "was slow", 4: "lost bytes"}                     # enum homa_freeze_type
 BEGINS, ENDS = "sendmsg request", "recvmsg returning"     # as tt/events.h has them
 LOW_BITS = 0xFFFFFFFF
 MAX_LINES = 300
@@ -45,6 +48,7 @@ class SlowRpc:
     slowdown: float
     lines: list
     cut: int                # how many lines there are, if not all are shown
+    why: str = ""           # if all traces were frozen when something happened to it: what
 
 
 def load_trace(path: Path, host: int) -> HostTrace:
@@ -89,6 +93,33 @@ def _covered(done: pd.DataFrame, traces: dict) -> list:
     return found
 
 
+def trigger(traces: dict) -> tuple | None:
+    """(host, low bits of the RPC's id, reason) of the first freeze that a host wanted."""
+    found = [(stamp, host, low, text) for host, trace in traces.items()
+             for low, records in trace.records.items()
+             for stamp, _, text in records if text.startswith(FROZE)]
+    if not found:
+        return None
+    _, host, low, text = min(found)
+    return host, low, WHY.get(int(text[len(FROZE):].split()[0]), text)
+
+
+def _frozen(done: pd.DataFrame, traces: dict) -> tuple | None:
+    """(row, server, reason) of the RPC for which all hosts froze their traces."""
+    wanted = trigger(traces)
+    if not wanted:
+        return None
+    host, low, why = wanted
+    ids = done.rpc_id.to_numpy() & (LOW_BITS & ~1)
+    rows = list(done[ids == low].itertuples())
+    rows.sort(key=lambda row: row.host != host)         # clients of other hosts have such ids, too
+    for row in rows:
+        server = next((h for h, t in traces.items() if h != row.host and low in t.records), None)
+        if row.host in traces and server is not None:
+            return row, server, why
+    return None
+
+
 def _render(low: int, ends: list, path: Path) -> list:
     """Merge the records of both hosts into `path` and print them as ttprint does."""
     merged = sorted(((stamp, core, f"h{trace.host} {text}") for trace in ends
@@ -107,11 +138,14 @@ def slow_rpc(folder: Path, done: pd.DataFrame, short: int) -> SlowRpc | None:
               for p in sorted((folder / "traces").glob("homa-h*.tt"))}
     if not traces:
         return None
-    found = _covered(done[done["size"] <= short], traces) or _covered(done, traces)
+    frozen = _frozen(done, traces)
+    found = [frozen] if frozen else [
+        (*one, "") for one in
+        _covered(done[done["size"] <= short], traces) or _covered(done, traces)]
     if not found:
         return None
-    row, server = found[0]
+    row, server, why = found[0]
     ends = [traces[row.host], traces[server]]
     lines = _render(int(row.rpc_id) & LOW_BITS & ~1, ends, folder / "traces" / "slow-rpc.tt")
     return SlowRpc(int(row.rpc_id), int(row.host), server, int(row.size), row.us, row.slowdown,
-                   lines[:MAX_LINES], len(lines) if len(lines) > MAX_LINES else 0)
+                   lines[:MAX_LINES], len(lines) if len(lines) > MAX_LINES else 0, why)

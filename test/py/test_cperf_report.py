@@ -123,6 +123,20 @@ def test_unfinished_rpcs_count_with_their_age(tmp_path):
     assert s["protocols"]["homa"]["done"] == HOSTS * 2000 - 1
 
 
+def test_a_host_that_differs_is_named(tmp_path):
+    measured = measure(tmp_path)
+    assert summary.summarize(measured, SETUP)["outliers"] == []
+    rpcs = measured[0].rpcs
+    rpcs.loc[rpcs.host == 2, "done_ns"] += rpcs.done_ns - rpcs.intended_ns
+    again = measured[1].metrics
+    again.loc[(again.metric == "Tcp.RetransSegs") & (again.host == "h3"), "delta"] = 20000
+    found = summary.summarize(measured, SETUP)
+    one, other = found["outliers"]
+    assert one.startswith("homa: host 2: RPCs that it began took 2 times as long")
+    assert other == "tcp: host 3 sent 20,000 packets again, the median host 3,060"
+    assert one in report.summary_text(found)
+
+
 def test_lost_rpcs_are_failures(tmp_path):
     s = summary.summarize(measure(tmp_path, lost=2), SETUP)
     assert any("6 RPCs were lost" in text for text in summary.failures(s))

@@ -7,6 +7,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -62,6 +63,44 @@ def test_a_slow_rpc_is_told_by_both_hosts(runs: list) -> None:
     assert len(hosts) == 2 and len(lines) > 10
     report = (runs[0] / "report.html").read_text()
     assert "RPC " in report and report.count("data:image/png;base64,") == 3
+
+
+def test_a_slow_rpc_freezes_the_traces_of_all_hosts(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = subprocess.run([CPERF, *SMALL, "-w", "w3", "--ms", "2", "--protocols", "homa",
+                           "--freeze", "slow=7,1000", "--out", out],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    texts = [(out / "traces" / f"homa-h{h}.tt").read_text() for h in (1, 2, 3)]
+    wanted = [h for h, text in enumerate(texts, 1) if "freeze wanted, type 3" in text]
+    obeyed = [h for h, text in enumerate(texts, 1) if "FREEZE accepted" in text]
+    assert wanted and set(wanted) | set(obeyed) == {1, 2, 3}
+    lines = (out / "traces" / "slow-rpc.txt").read_text()
+    assert "freeze wanted" in lines and "sendmsg request" in lines
+    assert "since it was slow" in (out / "report.html").read_text()
+    rpcs = pd.read_csv(out / "rpcs-homa.csv.gz")
+    low = int(re.search(r"freeze wanted, type 3 id (\d+)", lines)[1])
+    (row,) = rpcs[(rpcs.rpc_id % 2 ** 32 == low) & rpcs.host.isin(wanted)].itertuples()
+    assert row.resp_size <= 1000 and row.done_ns - row.sent_ns > 6000
+
+
+def test_an_inventory_of_simulated_hosts_with_cards(tmp_path: Path) -> None:
+    rack = tmp_path / "rack.toml"
+    rack.write_text('backend = "sim"\nlink = "10g"\nnic = "ring=1024"\n[[hosts]]\nnodes = "h1"\n'
+                    'roles = ["server"]\n[[hosts]]\nnodes = "h[2-3]"\nroles = ["client"]\n')
+    done = subprocess.run([CPERF, *SMALL, "--cluster", rack, "--protocols", "homa", "--published",
+                           "atc21", "--out", tmp_path / "out"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = re.search(r"about (\d+) RPCs, ([\d.]+) MB on disk", done.stdout)
+    rpcs = pd.read_csv(tmp_path / "out" / "rpcs-homa.csv.gz")
+    assert set(rpcs.host) == {2, 3} and set(rpcs.server) == {"10.0.0.1"}
+    assert 0.5 < int(told[1]) / len(rpcs) < 2
+    size = sum(p.stat().st_size for p in (tmp_path / "out").rglob("*") if p.is_file())
+    assert 0.3 < float(told[2]) / (size / 1e6) < 3
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert "ring=1024" in summary["setup"]["inventory"]
+    assert summary["protocols"]["homa"]["ports"] is None
 
 
 def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:

@@ -80,3 +80,41 @@ def test_a_missing_file_is_one_line() -> None:
     done = subprocess.run([TOP / "cloudlab/bin/cperf", "run", "cp_vs_tcp", "--cluster",
                            "/no/such.toml"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr == "cperf: /no/such.toml: No such file or directory\n"
+
+
+SIM = """
+backend = "sim"
+link = "10g"
+mtu = 3000
+buffer = "500000"
+loss = 0.5
+fabric = "leaves=2 spines=1"
+[[hosts]]
+nodes = "h[1-3]"
+[[hosts]]
+nodes = "fast"
+link = "40g"
+roles = ["server"]
+"""
+
+
+def test_a_simulated_cluster_can_be_an_inventory(tmp_path: Path) -> None:
+    (tmp_path / "rack.toml").write_text(SIM)
+    kind, hosts, network = nodes.parse_cluster(str(tmp_path / "rack.toml"))
+    assert issubclass(kind, nodes.SimCluster) and kind.repeats and hosts == 4
+    assert network == nodes.Network("10g", 3000, buffer="500000", loss=0.5, ports=True,
+                                    fabric="leaves=2 spines=1", rates="h4=40g")
+    made = Experiment("x", str(tmp_path / "rack.toml"), ms=1)
+    assert made.roles() == ((1, 2, 3), ()) and made.plan()[1]["inventory"] == SIM
+    words = made.make_cluster()._command(["true"], True, 4, 9)
+    assert words[words.index("--rates") + 1] == "h4=40g" and "--ports" in words
+
+
+@pytest.mark.parametrize("old, new, said", [
+    ('"fast"', '"fast"\naddress = "10.0.0.9"', "unknown key 'address'"),
+    ('"sim"', '"ssh"', "unknown key 'buffer'"),
+    ("loss = 0.5", "loss = true", "loss must be a float"),
+    ("mtu = 3000", "mtu = true", "mtu must be a int")])
+def test_what_a_simulated_cluster_cannot_have(old: str, new: str, said: str) -> None:
+    with pytest.raises(ClusterError, match=said):
+        inventory.parse(SIM.replace(old, new), "x")

@@ -13,7 +13,7 @@ import pytest
 
 from cperf_job import TOP
 
-from clusterlib import repeats, results, store, study
+from clusterlib import estimate, repeats, results, store, study
 from clusterlib.errors import ClusterError
 from clusterlib.experiment import Experiment
 from clusterlib.registry import all_benches
@@ -87,6 +87,22 @@ def test_load_is_of_the_busiest_link() -> None:
     assert Experiment("x", clients=(1,), servers=(2, 3), one_way=True).factor(8) == 1
     assert everyone.plan()[0].gbps == pytest.approx(
         2 * Experiment("x", load=0.4, workload="10000").plan()[0].gbps, rel=1e-5)
+
+
+def test_what_a_run_takes_is_told_before() -> None:
+    def of(**words: object) -> estimate.Estimate:
+        return Experiment("x", **words).estimate()
+
+    small, large = of(workload="w4", rpcs=1000), of(workload="w4", rpcs=10000)
+    assert small.rpcs == pytest.approx(2 * 1060, rel=0.01)      # two protocols
+    assert large.rpcs == pytest.approx(2 * 10600, rel=0.01)
+    assert 5 * (large.seconds - small.seconds) > small.seconds and large.disk > small.disk
+    assert of(protocols="homa").disk > of(protocols="tcp").disk        # traces
+    assert of(workload="w5").seconds > 2 * of(workload="w3").seconds   # packets
+    real = of(cluster="netns:4", ms=60000.0)
+    assert not real.simulated and real.seconds == pytest.approx(126, rel=0.1)
+    assert "2:0" in real.text(1) and "2:0" in real.text(2)
+    assert (small + real).rpcs == small.rpcs + real.rpcs
 
 
 def test_both_at_once_share_the_load() -> None:

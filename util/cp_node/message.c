@@ -95,6 +95,10 @@ void msg_fill(const struct msg *m, uint32_t start, void *buf, uint32_t len)
 		to += n;
 		at += n;
 	}
+	if (!m->patterned) {
+		memset(to, 0, end - at);
+		return;
+	}
 	for (; at < end; at += n, to += n) {
 		n = piece(at, end);
 		word = pattern(m, at / 8);

@@ -13,7 +13,7 @@
 set -u
 shopt -s inherit_errexit 2>/dev/null
 CP_NODE=$1 DEVICE=$2 STEM=$3
-node=0 folder=''
+node=0 folder='' frozen=0
 declare -A before=()
 
 say() {
@@ -35,6 +35,7 @@ cleanup() {
 	for name in "${!before[@]}"; do
 		echo "${before[$name]}" 2>/dev/null >"$name"
 	done
+	((frozen == 0)) || echo 10 2>/dev/null >/proc/sys/net/homa/action
 	[[ -z $folder ]] || rm -rf "$folder"
 }
 trap cleanup EXIT
@@ -107,6 +108,14 @@ describe() {
 	} >"$folder/topology.txt" 2>/dev/null
 }
 
+# freeze TYPE [LIMITS...]: the first host to which this happens freezes the traces of all
+freeze() {
+	local type=$1
+	shift
+	(($# == 0)) || knob temp "$*" || return
+	echo 10 >/proc/sys/net/homa/action && frozen=1 && knob freeze_type "$type"
+}
+
 traces() {
 	[[ ! -e /proc/self/net/timetrace ]] || cat /proc/self/net/timetrace >"$folder/$STEM.tt"
 	[[ $1 = 0 || ! -e /proc/self/net/timetrace_bin ]] ||
@@ -133,7 +142,7 @@ obey() {
 		done
 		say "ok have $missing"
 		;;
-	counters | snapshot | traces)
+	counters | snapshot | traces | freeze)
 		"$word" "$@" && say "ok $word"
 		;;
 	describe)

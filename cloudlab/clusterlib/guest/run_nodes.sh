@@ -15,7 +15,7 @@ set -u
 job=/run/cperf/job
 mkdir -p "$job"
 mount --bind "$1" "$job" || exit 1
-HOSTS=0 PROTOCOL='' CP_NODE='' SEND_US=0 DRAIN_US=0 TRACE_US=0 STEPS=20 WARM_US=0 KNOBS='' TRACE_EVENTS=0
+HOSTS=0 PROTOCOL='' CP_NODE='' SEND_US=0 DRAIN_US=0 TRACE_US=0 STEPS=20 WARM_US=0 KNOBS='' TRACE_EVENTS=0 FREEZE=''
 PROBE=1 STEMS='' UNLOADED=''
 # shellcheck source=/dev/null
 . "$job/job.env"
@@ -172,6 +172,19 @@ forget_traces() {
 	done
 }
 
+# The first host to which this happens freezes the traces of all.
+arm_freeze() {
+	local i
+	[[ $FREEZE ]] || return 0
+	for ((i = 1; i <= HOSTS; i++)); do
+		# shellcheck disable=SC2016
+		ip netns exec "h$i" /bin/sh -c '
+			[ -z "$2" ] || echo "$2" >/proc/sys/net/homa/temp || exit
+			echo "$1" >/proc/sys/net/homa/freeze_type' arm "${FREEZE%% *}" "${FREEZE#* }" ||
+			fail "host $i cannot wait for a freeze"
+	done
+}
+
 # A trace that is open does not change. It is read when nobody minds: that takes time.
 hold_traces() {
 	local i fd
@@ -228,6 +241,7 @@ run_load() {
 	sleep_until_us $((start - 100000))
 	snapshot before
 	forget_traces
+	arm_freeze
 	[[ -e /proc/$switch/net/sch_port ]] && echo reset >"/proc/$switch/net/sch_port"
 	[[ ! -s $job/events ]] || run_events "$start" &
 	for ((step = 1; step <= STEPS; step++)); do
@@ -235,7 +249,7 @@ run_load() {
 			sleep_until_us $((start + WARM_US))
 			homa_counters warm
 		fi
-		if ((TRACE_US > SEND_US * (step - 1) / STEPS && TRACE_US <= SEND_US * step / STEPS)); then
+		if [[ -z $FREEZE ]] && ((TRACE_US > SEND_US * (step - 1) / STEPS && TRACE_US <= SEND_US * step / STEPS)); then
 			sleep_until_us $((start + TRACE_US))
 			hold_traces
 		fi
@@ -244,13 +258,15 @@ run_load() {
 	done
 	devices sent
 	homa_counters sent
+	# A card is in the same module as the ports: then the file is there, without a line.
 	[[ -e /proc/$switch/net/sch_port ]] &&
 		mapfile -t lines <"/proc/$switch/net/sch_port" &&
-		printf '%s\n' "${lines[@]}" >"$job/sw.ports.sent"
+		((${#lines[@]})) && printf '%s\n' "${lines[@]}" >"$job/sw.ports.sent"
 	echo "drain 0" >"$job/progress"
 	# shellcheck disable=SC2086
 	wait_for .json $((DRAIN_US + 5000000)) $STEMS
 	snapshot after
+	[[ -z $FREEZE ]] || hold_traces
 	read_traces
 }
 
