@@ -88,6 +88,16 @@ read -r all due sent <"$dir/stall.counts"
 ((all > 900 && due >= 70 && due <= 110 && sent <= 2)) ||
 	fail "of $all requests $due were late since they were due, $sent since they were sent"
 
+# 1.25 million RPCs a second of one host: all are sent on time and answered.
+client --servers 10.0.0.2 --server-ports 3 --client-max 2000 --workload 100 --gbps 1 \
+	--seconds 0.001 --rpcs "$dir/many.csv" --json "$dir/many"
+awk -F, '$1 ~ /^[0-9]/ { n++; lag += $6 - $5; late += $7 - $5 > 20e3 }
+	END { print n, int(lag / n), late + 0 }' "$dir/many.csv" >"$dir/many.counts"
+read -r all lag late <"$dir/many.counts"
+expect many "done" "$all"
+((all > 1100 && lag < 1000 && late == 0)) ||
+	fail "of $all requests at 1.25 M/s $late were late, they were sent $lag ns late on average"
+
 # One at a time, each size alone.
 client --servers 10.0.0.2 --workload starve --unloaded 2 --json "$dir/unloaded"
 expect unloaded "done" 20
@@ -107,6 +117,15 @@ client --servers 10.0.0.2 --workload 1000 --gbps 0.5 --limit 20 --client-max 10 
 expect spin "done" 20
 ! "$node" client --servers 127.0.0.1 --private --protocol tcp 2>/dev/null ||
 	fail "TCP took --private"
+
+# Threads that wait by epoll, several for a socket, on both sides; they end when told to.
+server --first-port 4200 --port-threads 3 --epoll --json "$dir/epoll.server"
+sleep 0.05
+client --servers 10.0.0.2 --first-port 4200 --workload w3 --client-max 20 --port-receivers 3 \
+	--epoll --verify --limit 500 --json "$dir/epoll"
+expect epoll "done" 500
+expect epoll bad_content 0
+! "$node" client --servers 127.0.0.1 --private --epoll 2>/dev/null || fail "--private took --epoll"
 
 # SIGINT: the files are written, the exit code says why.
 ip netns exec h1 "$node" client --servers 10.0.0.2 --json "$dir/stopped" >"$dir/stopped.log" &

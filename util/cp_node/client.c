@@ -642,6 +642,8 @@ static int prepare(struct client *c)
 		c->o.ports = 1;
 	if (c->o.private && strcmp(c->xport->name, "homa"))
 		return fail("--private: %s has no private responses", c->xport->name);
+	if (c->o.private && c->o.epoll)
+		return fail("--private: epoll tells of no private responses");
 	if (c->o.private)
 		c->o.port_receivers = 0;
 	if (asprintf(&c->exp, "%s_%s", c->o.protocol, c->o.workload) < 0)

@@ -32,7 +32,7 @@ struct client_opts {
 	int client_max, ports, port_receivers, server_ports, first_port;
 	int buf_bpages, host_id, unloaded;
 	int pin, first_server, server_nodes, id;
-	bool ipv6, one_way, verify, avoid_backed_up, private, spin;
+	bool ipv6, one_way, verify, avoid_backed_up, private, spin, epoll;
 	uint64_t seed, start_at, limit;
 };
 

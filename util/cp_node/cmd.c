@@ -53,6 +53,7 @@ static const struct opt client_table[] = {
 		"most requests outstanding, all ports together (1)"),
 	OPT_REAL("drain", &client_opts.drain, 0, 1e6,
 		 "seconds that outstanding requests have to end (2)"),
+	OPT_FLAG("epoll", &client_opts.epoll, "Homa: receivers wait by epoll, not in recvmsg (TCP's always do)"),
 	OPT_STR("exp", &client_opts.exp, "NAME", "label in statistics (PROTOCOL_WORKLOAD)"),
 	OPT_INT("first-port", &client_opts.first_port, 1, 65535,
 		"lowest server port (4000 for Homa, 5000 for TCP, 6000 for UDP)"),
@@ -98,6 +99,7 @@ static const struct opt client_table[] = {
 static const struct opt server_table[] = {
 	OPT_INT("buf-bpages", &server_opts.buf_bpages, 1, 65536,
 		"Homa: receive region of each port, in 64 KB pages (1000)"),
+	OPT_FLAG("epoll", &server_opts.epoll, "Homa: threads wait by epoll, not in recvmsg (TCP's always do)"),
 	OPT_STR("exp", &server_opts.exp, "NAME", "label in statistics (PROTOCOL)"),
 	OPT_INT("first-port", &server_opts.first_port, 1, 65535,
 		"lowest port (4000 for Homa, 5000 for TCP, 6000 for UDP)"),

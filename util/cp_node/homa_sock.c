@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -61,6 +62,7 @@ static int set_region(struct homa_sock *s, int bpages)
 int homa_sock_open(struct homa_sock *s, int family, int port, int bpages)
 {
 	memset(s, 0, sizeof(*s));
+	s->epfd = -1;
 	s->fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_HOMA);
 	if (s->fd < 0)
 		return fail("cannot create a Homa socket: %s%s", strerror(errno),
@@ -72,8 +74,20 @@ int homa_sock_open(struct homa_sock *s, int family, int port, int bpages)
 	return 0;
 }
 
+int homa_sock_use_epoll(struct homa_sock *s)
+{
+	struct epoll_event readable = { .events = EPOLLIN };
+
+	s->epfd = epoll_create1(EPOLL_CLOEXEC);
+	if (s->epfd < 0 || epoll_ctl(s->epfd, EPOLL_CTL_ADD, s->fd, &readable))
+		return fail("cannot wait for a Homa socket by epoll: %s", strerror(errno));
+	return 0;
+}
+
 void homa_sock_close(struct homa_sock *s)
 {
+	if (s->epfd >= 0)
+		close(s->epfd);
 	close(s->fd);
 	if (s->region)
 		munmap(s->region, s->length);
@@ -93,13 +107,21 @@ ssize_t homa_sock_recv(struct homa_sock *s, struct homa_recvmsg_args *a,
 		.msg_control = a,
 		.msg_controllen = sizeof(*a),
 	};
-	ssize_t n = recvmsg(s->fd, &h, flags);
+	struct epoll_event event;
+	ssize_t n;
 
-	if (n >= 0)
-		return n;
-	/* The bpages went back although nothing came. */
-	a->num_bpages = 0;
-	return -errno;
+	for (;;) {
+		if (s->epfd >= 0 && epoll_wait(s->epfd, &event, 1, -1) < 0)
+			return -errno;
+		n = recvmsg(s->fd, &h, s->epfd >= 0 ? flags | MSG_DONTWAIT : flags);
+		if (n >= 0)
+			return n;
+		/* The bpages went back although nothing came. */
+		a->num_bpages = 0;
+		/* Another thread may have taken what made the socket readable. */
+		if (errno != EAGAIN || s->epfd < 0)
+			return -errno;
+	}
 }
 
 int homa_sock_send(struct homa_sock *s, const struct sockaddr_storage *to,

@@ -14,6 +14,7 @@
 
 struct homa_sock {
 	int fd;
+	int epfd;			/* -1: recvmsg() waits, not epoll_wait() */
 	uint8_t *region;
 	size_t length;
 };
@@ -23,6 +24,11 @@ struct homa_sock {
  */
 int homa_sock_open(struct homa_sock *s, int family, int port, int bpages);
 void homa_sock_close(struct homa_sock *s);
+
+/* Wait by epoll from now on, for messages that any thread may take.
+ * Return: 0, or -1 after an error line.
+ */
+int homa_sock_use_epoll(struct homa_sock *s);
 
 /* Make every recvmsg() on the socket return, now and later. */
 void homa_sock_wake(struct homa_sock *s);

@@ -51,6 +51,11 @@ static int homa_open(struct port *p)
 		free(hp);
 		return -1;
 	}
+	if (c->o.epoll && homa_sock_use_epoll(&hp->sock)) {
+		homa_sock_close(&hp->sock);
+		free(hp);
+		return -1;
+	}
 	if (c->o.verify)
 		hp->fill = xcalloc(1, MSG_MAX_SIZE);
 	for (i = 0; i < p->num_receivers; i++)
@@ -157,6 +162,11 @@ static int homa_listen(struct server_port *p)
 	int i;
 
 	if (homa_sock_open(sock, o->ipv6 ? AF_INET6 : AF_INET, p->number, o->buf_bpages)) {
+		free(sock);
+		return -1;
+	}
+	if (o->epoll && homa_sock_use_epoll(sock)) {
+		homa_sock_close(sock);
 		free(sock);
 		return -1;
 	}
