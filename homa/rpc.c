@@ -378,10 +378,11 @@ static int rpc_insert(struct homa_rpc *rpc)
 	if (err)
 		return err;
 	smp_wmb();	/* the key before the link; pairs with rpc_search_once() */
-	err = rhltable_insert(&rpc->hn->rpcs, &rpc->hash, rpc_params);
-	if (err && !client)
+	if (!rhltable_insert(&rpc->hn->rpcs, &rpc->hash, rpc_params))
+		return 0;
+	if (!client)
 		rpc_uncount(rpc);
-	return err;
+	return -ENOMEM;	/* or the table could not grow fast enough */
 }
 
 /**
