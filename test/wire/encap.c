@@ -11,6 +11,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -320,6 +323,80 @@ static void real_tcp_is_left_alone(void)
 	}
 }
 
+/* A socket that sees, from its IP header on, what the host's device gets and sends. */
+static int sniffer(void)
+{
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET,
+				    .sll_protocol = htons(ETH_P_ALL) };
+	int old = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), fd;
+
+	ns_enter(wnet.host);
+	addr.sll_ifindex = if_nametoindex("v0");
+	fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	ns_enter(old);
+	close(old);
+	ASSERT(fd >= 0 && !bind(fd, (struct sockaddr *)&addr, sizeof(addr)),
+	       "no packet socket: %s", strerror(errno));
+	return fd;
+}
+
+/* Where a packet, or what an ICMP message quotes, says its protocol. */
+static const uint8_t *protocol_of(const uint8_t *b)
+{
+	bool v4 = b[0] >> 4 == 4;
+	const uint8_t *at = b + (v4 ? 9 : 6);
+
+	return *at == (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) ?
+	       at + (v4 ? 20 : 40) + 8 : at;
+}
+
+/* How many packets the sniffer has seen that say they are TCP's; none may say Homa. */
+static int sniffed(int fd)
+{
+	uint8_t b[2000] = { 0 };
+	int num = 0;
+
+	while (recv(fd, b, sizeof(b), 0) > 0) {
+		num += *protocol_of(b) == IPPROTO_TCP;
+		EXPECT(*protocol_of(b) != IPPROTO_HOMA, "it was changed");
+	}
+	return num;
+}
+
+/* What the host changes for itself is not changed for a listener, who has got the
+ * same memory: in packets, and in those that ICMP errors quote.
+ */
+static void listeners_see_what_was_sent(void)
+{
+	static struct wpkt sent;
+
+	wnet.proto = IPPROTO_TCP;
+	hijack(true);
+	FOR_FAMILIES(family) {
+		bool v4 = family == AF_INET;
+		union haddr to = wnet_peer_addr(family, PORT);
+		struct hsock server = hsock_server(wnet.host, family, PORT);
+		struct hsock client = hsock_open(wnet.host, family);
+		int fd = sniffer();
+		struct hmsg m;
+		uint64_t id;
+
+		EXPECT(asks(&server, family), "a request was lost");
+		w_drain();
+		ASSERT_RC(hsock_request(&client, &to, buf, 10, &id), 0);
+		w_expect(&sent, W_DATA, 1000);
+		w_icmp(&p, v4 ? 3 : 1, v4 ? 3 : 4, &sent, sent.len);
+		w_send(&p);
+		EXPECT_RC(hsock_recv_within(&client, &m, 0, 1000), -ENOTCONN);
+		EXPECT_EQ(m.args.id, id);
+		EXPECT_GE(sniffed(fd), 5);
+		close(fd);
+		hsock_close(&client);
+		hsock_close(&server);
+	}
+	hijack(false);
+}
+
 /* Packets that are too short for the marks, or for what the marks promise. */
 static void short_packets_do_no_harm(void)
 {
@@ -348,6 +425,7 @@ int main(int argc, char **argv)
 		KTAP_CASE(wrong_checksums_are_found),
 		KTAP_CASE(frames_are_as_cards_want_them),
 		KTAP_CASE(real_tcp_is_left_alone),
+		KTAP_CASE(listeners_see_what_was_sent),
 		KTAP_CASE(short_packets_do_no_harm),
 	};
 
