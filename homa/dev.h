@@ -31,6 +31,8 @@ struct net_device;
  * @grants: what others may send here
  * @mtu: of the device
  * @pacer: what may be sent through it
+ * @qdisc_idle_ns: time when the link will have sent what qdiscs gave it (qdisc.c)
+ * @qdisc_used: value of jiffies when a packet of Homa's was among that
  */
 struct homa_dev {
 	struct homa_net *hn;
@@ -48,6 +50,8 @@ struct homa_dev {
 
 	struct homa_grants grants ____cacheline_aligned_in_smp;
 	struct homa_pacer pacer ____cacheline_aligned_in_smp;
+	atomic64_t qdisc_idle_ns ____cacheline_aligned_in_smp;
+	unsigned long qdisc_used;
 };
 
 void homa_devs_net_init(struct homa_net *hn);

@@ -126,6 +126,13 @@ typedef struct ctl_table homa_ctl_table;
 #define HOMA_IMPORT_KUNIT() MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
 #endif
 
+/* 6.19: a qdisc knows how many segments a packet is made of. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#define homa_set_pkt_segs(skb, segs) (qdisc_skb_cb(skb)->pkt_segs = (segs))
+#else
+#define homa_set_pkt_segs(skb, segs) ((void)(segs))
+#endif
+
 /* 6.13: timers get their function when they are set up. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
 #define hrtimer_setup(timer, function_, clock, mode)	\

@@ -8,6 +8,7 @@
 #include "input.h"
 #include "net.h"
 #include "offload.h"
+#include "qdisc.h"
 #include "rpc.h"
 #include "wire.h"
 
@@ -27,9 +28,12 @@ static int __init homa_init(void)
 	err = homa_dev_register();
 	if (err)
 		goto err_net;
-	err = homa_offload_register();
+	err = homa_qdisc_register();
 	if (err)
 		goto err_dev;
+	err = homa_offload_register();
+	if (err)
+		goto err_qdisc;
 	err = homa_input_register();
 	if (err)
 		goto err_offload;
@@ -42,6 +46,8 @@ err_input:
 	homa_input_unregister();
 err_offload:
 	homa_offload_unregister();
+err_qdisc:
+	homa_qdisc_unregister();
 err_dev:
 	homa_dev_unregister();
 err_net:
@@ -59,6 +65,7 @@ static void __exit homa_exit(void)
 	homa_af_unregister();
 	homa_input_unregister();
 	homa_offload_unregister();
+	homa_qdisc_unregister();
 	homa_dev_unregister();
 	homa_net_unregister();
 	tt_exit();
@@ -76,3 +83,7 @@ MODULE_VERSION("1.0");
 /* socket(2) loads the module: protocol 146, type SOCK_DGRAM (2). */
 MODULE_ALIAS_NET_PF_PROTO_TYPE(PF_INET, 146, 2);
 MODULE_ALIAS_NET_PF_PROTO_TYPE(PF_INET6, 146, 2);
+
+/* So does tc(8), by one of two names. */
+MODULE_ALIAS("sch_homa");
+MODULE_ALIAS("net-sch-homa");

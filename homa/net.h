@@ -78,6 +78,9 @@
  *     hn->tt.guard        whether the timetrace records          leaf
  *     hn->injection.lock  packets dropped on purpose             leaf
  *
+ * A qdisc (qdisc.c) works under the kernel's lock of it, inside which hn->devs.lock is
+ * taken.
+ *
  * The RPC table (hn->rpcs) has bucket locks of its own, taken inside 1 or 2.
  * hn->sysctl.lock is a mutex, for writers of settings and for those parts that
  * compute settings; packets never wait for it. hn->snapshots.lock is one, for

@@ -29,6 +29,7 @@
 #include "output.h"
 #include "pacer.h"
 #include "prio.h"
+#include "qdisc.h"
 #include "rxmem.h"
 #include "trace.h"
 
@@ -648,10 +649,13 @@ static int xmit_v6(struct sock *sk, struct sk_buff *skb,
 			READ_ONCE(sk->sk_priority));
 }
 
-/* Has a device a queue for packets? */
-static bool tx_queued(const struct net_device *ndev)
+/* Tells the pacer what there is between IP and a device. */
+static void tx_note_queue(struct homa_dev *dev, const struct net_device *ndev)
 {
-	return rcu_dereference(netdev_get_tx_queue(ndev, 0)->qdisc)->enqueue;
+	const struct Qdisc *qdisc;
+
+	qdisc = rcu_dereference(netdev_get_tx_queue(ndev, 0)->qdisc);
+	homa_pacer_queue(dev, qdisc->enqueue, homa_qdisc_is(qdisc));
 }
 
 static int tx_xmit(struct sock *sk, struct sk_buff *skb)
@@ -659,8 +663,7 @@ static int tx_xmit(struct sock *sk, struct sk_buff *skb)
 	struct homa_tx_cb cb = *tx_cb(skb);
 	int err;
 
-	homa_pacer_queue(skb_shinfo(skb)->destructor_arg,
-			 tx_queued(skb_dst(skb)->dev));
+	tx_note_queue(skb_shinfo(skb)->destructor_arg, skb_dst(skb)->dev);
 	memset(skb->cb, 0, sizeof(skb->cb));
 	if (ipv6_addr_v4mapped(&cb.daddr))
 		err = xmit_v4(sk, skb, &cb);

@@ -74,8 +74,15 @@ static s64 pacer_outstanding(const struct homa_pacer *pacer)
 	       READ_ONCE(pacer->forgiven);
 }
 
-/* Time until the modelled backlog is short enough, in ns; 0: it is. */
-static u64 pacer_backlog_wait(const struct homa_dev *dev)
+/**
+ * homa_link_wait() - time until a link's modelled backlog is short enough
+ * @dev: device
+ * @idle_ns: time when the link will have sent what was charged, see homa_link_charge()
+ *
+ * Context: any.
+ * Return: ns; 0: it is short enough, or the speed of the link is not known
+ */
+u64 homa_link_wait(const struct homa_dev *dev, const atomic64_t *idle_ns)
 {
 	const struct homa_net *hn = dev->hn;
 	u64 allowed, now;
@@ -85,7 +92,14 @@ static u64 pacer_backlog_wait(const struct homa_dev *dev)
 	now = homa_now();
 	allowed = now + NSEC_PER_USEC *
 			(u64)READ_ONCE(hn->sysctl.max_nic_est_backlog_usecs);
-	return max_t(s64, atomic64_read(&dev->pacer.idle_ns) - allowed, 0);
+	return max_t(s64, atomic64_read(idle_ns) - allowed, 0);
+}
+
+static u64 pacer_backlog_wait(const struct homa_dev *dev)
+{
+	if (READ_ONCE(dev->pacer.behind_homa))
+		return 0;	/* the qdisc has a model of its own */
+	return homa_link_wait(dev, &dev->pacer.idle_ns);
 }
 
 /* Bytes of the longest packet, on the wire. */
@@ -107,12 +121,15 @@ static u32 pacer_max(const struct homa_dev *dev)
 }
 
 /* Bytes that a device may have. One without a queue that only passes on what it
- * gets, to a host on the same machine, makes nothing wait.
+ * gets, to a host on the same machine, makes nothing wait. What waits in our qdisc
+ * is in order there, and must be enough for Homa's share.
  */
 static u32 pacer_limit(const struct homa_dev *dev)
 {
 	const struct homa_pacer *pacer = &dev->pacer;
 
+	if (READ_ONCE(pacer->behind_homa) && homa_dev_mbps(dev))
+		return pacer_max(dev);
 	if (READ_ONCE(pacer->passes) >= PACER_PASSES_BELIEVED &&
 	    !READ_ONCE(pacer->behind_queue))
 		return PACER_MAX_BYTES;
@@ -158,13 +175,45 @@ u32 homa_pacer_frame(const struct homa_dev *dev)
  * homa_pacer_queue() - a packet is about to be given to IP
  * @dev: its device
  * @queue: the device has a queue, where packets may wait
+ * @homa: it is our own, see qdisc.c
  *
  * Context: any.
  */
-void homa_pacer_queue(struct homa_dev *dev, bool queue)
+void homa_pacer_queue(struct homa_dev *dev, bool queue, bool homa)
 {
 	if (READ_ONCE(dev->pacer.behind_queue) != queue)
 		WRITE_ONCE(dev->pacer.behind_queue, queue);
+	if (READ_ONCE(dev->pacer.behind_homa) != homa)
+		WRITE_ONCE(dev->pacer.behind_homa, homa);
+}
+
+/**
+ * homa_link_charge() - a packet is on its way to a link whose backlog is modelled
+ * @dev: device
+ * @idle_ns: moves on by the time that the packet takes
+ * @bytes: on the wire
+ *
+ * Context: any.
+ */
+void homa_link_charge(struct homa_dev *dev, atomic64_t *idle_ns, u32 bytes)
+{
+	struct homa_net *hn = dev->hn;
+	u32 mbps = homa_dev_mbps(dev);
+	s64 now, cost, idle, new;
+
+	if (!mbps)
+		return;
+	now = homa_now();
+	cost = div_u64(bytes * 8ULL * 1000 * 100,
+		       mbps * (u32)READ_ONCE(hn->sysctl.max_link_usage));
+	idle = atomic64_read(idle_ns);
+	for (;;) {
+		new = min_t(s64, max(idle, now) + cost,
+			    now + PACER_MAX_BACKLOG_NS);
+		if (atomic64_try_cmpxchg(idle_ns, &idle, new))
+			return;
+		homa_metric_inc(hn, idle_time_conflicts);
+	}
 }
 
 /**
@@ -176,25 +225,8 @@ void homa_pacer_queue(struct homa_dev *dev, bool queue)
  */
 void homa_pacer_charge(struct homa_dev *dev, u32 bytes)
 {
-	struct homa_net *hn = dev->hn;
-	struct homa_pacer *pacer = &dev->pacer;
-	u32 mbps = homa_dev_mbps(dev);
-	s64 now, cost, idle, new;
-
-	atomic64_add(bytes, &pacer->queued);
-	if (!mbps)
-		return;
-	now = homa_now();
-	cost = div_u64(bytes * 8ULL * 1000 * 100,
-		       mbps * (u32)READ_ONCE(hn->sysctl.max_link_usage));
-	idle = atomic64_read(&pacer->idle_ns);
-	for (;;) {
-		new = min_t(s64, max(idle, now) + cost,
-			    now + PACER_MAX_BACKLOG_NS);
-		if (atomic64_try_cmpxchg(&pacer->idle_ns, &idle, new))
-			return;
-		homa_metric_inc(hn, idle_time_conflicts);
-	}
+	atomic64_add(bytes, &dev->pacer.queued);
+	homa_link_charge(dev, &dev->pacer.idle_ns, bytes);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_pacer_charge);
 

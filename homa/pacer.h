@@ -28,6 +28,7 @@ struct homa_rpc;
  * @idle_ns: time when the link will have sent everything, if its speed is known
  * @passes: packets that went to hosts on the same machine, less others
  * @behind_queue: packets go through a queue before they get to the device
+ * @behind_homa: that queue is our own (qdisc.c), which orders messages, too
  *
  * Under @lock:
  * @lock: a leaf
@@ -55,6 +56,7 @@ struct homa_pacer {
 	atomic64_t idle_ns;
 	int passes;
 	bool behind_queue;
+	bool behind_homa;
 
 	spinlock_t lock;
 	struct rb_root_cached tree;
@@ -78,9 +80,11 @@ void homa_pacer_dev_gone(struct homa_dev *dev);
 bool homa_pacer_defer(struct homa_rpc *rpc, bool paced);
 void homa_pacer_remove(struct homa_rpc *rpc);
 void homa_pacer_charge(struct homa_dev *dev, u32 bytes);
+u64 homa_link_wait(const struct homa_dev *dev, const atomic64_t *idle_ns);
+void homa_link_charge(struct homa_dev *dev, atomic64_t *idle_ns, u32 bytes);
 void homa_pacer_completed(struct homa_dev *dev, u32 bytes, bool passed);
 u32 homa_pacer_frame(const struct homa_dev *dev);
-void homa_pacer_queue(struct homa_dev *dev, bool queue);
+void homa_pacer_queue(struct homa_dev *dev, bool queue, bool homa);
 void homa_pacer_log(struct homa_dev *dev);
 
 #endif /* _HOMA_PACER_H */

@@ -47,6 +47,7 @@ struct homa_sysctls {
 	int max_nic_queue_usecs;  /* most bytes in a device, as a time */
 	int max_nic_est_backlog_usecs; /* longest modelled backlog of a link */
 	int pacer_fifo_fraction;  /* thousandths for the oldest message */
+	int homa_share;		  /* percent, where others wait, too (qdisc.c) */
 
 	/* Receiving (grant.c, input.c). */
 	int window;		  /* bytes granted ahead; 0: dynamic */
@@ -91,9 +92,6 @@ struct homa_sysctls {
 	int max_gro_skbs;	  /* packets that are collected */
 	int hijack_tcp;		  /* new sockets' packets travel as TCP (encap.c) */
 	int max_gso_size;	  /* bytes on IP's level; 0: the device's limit */
-
-	/* Kept for scripts: qdisc. */
-	int homa_share;
 
 	/* Kept for scripts: steering, layout for cards, page cache. */
 	int busy_usecs;
