@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .nodes import parse_cluster
 from .units import duration_label
-from .wire import FRAMINGS, IP_HEADER
+from .wire import FRAMINGS, IP_HEADER, offer_for_load
 from .workload import Workload
 
 # Processor time, fitted to runs of W2 to W5 on 8, 16 and 144 hosts (scale.md):
@@ -22,6 +22,7 @@ HOST_BYTES = 65_000             # histograms and counters of a host
 TRACE_BYTES = 1_300_000         # of a host's ring as text, once it is full
 TRACE_RPC_BYTES = 3000          # of records an RPC leaves on both hosts, if it is short
 RECORD_BYTES = 32               # with --traces, in binary form
+ROUND_TRIP_S = 5e-6             # the shortest, which bounds closed loops
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,20 @@ def mean_packets(workload: Workload, protocol: str, mtu: int, family: int) -> fl
                for size, weight in workload.weights())
 
 
+def rate_of(experiment, load, setup: dict, workload: Workload) -> float:
+    """RPCs a second of one host; in a closed loop what its link or client_max lets it do."""
+    if load.gbps:
+        return load.gbps * 1e9 / 8 / workload.mean
+    full = offer_for_load(1, setup["link_bps"], workload, experiment.names, setup["mtu"],
+                          6 if experiment.ipv6 else 4, experiment.factor(setup["hosts"]))
+    return min(full.rpcs_per_second, load.client_max / ROUND_TRIP_S)
+
+
 def of(experiment, load, setup: dict, workload: Workload) -> Estimate:
     """The estimate of one experiment."""
     kind, hosts = parse_cluster(experiment.cluster)[0], setup["hosts"]
     senders, seconds = len(load.senders(hosts)), setup["seconds"]
-    rpcs = round(load.gbps * 1e9 / 8 / workload.mean * seconds * senders)
+    rpcs = round(rate_of(experiment, load, setup, workload) * seconds * senders)
     family = 6 if experiment.ipv6 else 4
     packet_s = PACKET_S * (FABRIC if experiment.network.fabric else 1)
     ways = 1 if experiment.one_way else 2

@@ -2,14 +2,16 @@
 """Hosts that differ from the others of a run: a slow machine, a bad cable, a full port.
 
 All hosts do the same, so their figures differ by chance alone. A host is told apart if its
-figure is far from the median of the hosts, and farther than chance explains.
+figure is far from the median of the hosts, farther than chance explains, and much farther than
+the others are from it: queues last, so under a high load RPCs of a host have much in common.
 """
 
 import numpy as np
 import pandas as pd
 
 SLOWER = 1.2                    # times the median host's slowdown, or that much less
-SURE = 4                        # standard errors
+SURE = 4                        # standard errors; and times the usual distance of a host
+NORMAL = 1.4826                 # standard deviations in a median distance
 LEAST_RPCS = 50                 # of a host, before its slowdown says something
 RESENT, LEAST_RESENT = 3, 50    # times the median host's packets sent again; packets
 LEAST_HOSTS = 3
@@ -29,9 +31,9 @@ def slowdowns(done: pd.DataFrame, by: str) -> dict:
     if len(table) < LEAST_HOSTS:
         return {}
     apart = table["mean"] - table["mean"].median()
-    sure = apart.abs() > SURE * table["std"] / np.sqrt(table.n)
-    far = apart.abs() > np.log(SLOWER)
-    return {host: float(np.exp(apart[host])) for host in table.index[sure & far]}
+    chance = np.maximum(table["std"] / np.sqrt(table.n), NORMAL * apart.abs().median())
+    odd = apart.abs() > np.maximum(SURE * chance, np.log(SLOWER))
+    return {host: float(np.exp(apart[host])) for host in table.index[odd]}
 
 
 def resent(metrics: pd.DataFrame, name: str) -> dict:

@@ -137,6 +137,16 @@ def test_a_host_that_differs_is_named(tmp_path):
     assert one in report.summary_text(found)
 
 
+def test_hosts_that_all_differ_are_no_news(tmp_path):
+    measured = measure(tmp_path)
+    rpcs = measured[0].rpcs
+    for host, times in ((2, 1.5), (3, 0.6)):
+        mine = rpcs.host == host
+        rpcs.loc[mine, "done_ns"] = (rpcs.intended_ns + times * (
+            rpcs.done_ns - rpcs.intended_ns)).astype(int)[mine]
+    assert summary.summarize(measured, SETUP)["outliers"] == []
+
+
 def test_lost_rpcs_are_failures(tmp_path):
     s = summary.summarize(measure(tmp_path, lost=2), SETUP)
     assert any("6 RPCs were lost" in text for text in summary.failures(s))

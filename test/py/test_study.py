@@ -99,6 +99,9 @@ def test_what_a_run_takes_is_told_before() -> None:
     assert 5 * (large.seconds - small.seconds) > small.seconds and large.disk > small.disk
     assert of(protocols="homa").disk > of(protocols="tcp").disk        # traces
     assert of(workload="w5").seconds > 2 * of(workload="w3").seconds   # packets
+    closed = {"load": 0, "ms": 2.0, "protocols": "homa"}
+    assert of(client_max=1, workload="100", **closed).rpcs == 8 * 400
+    assert 2000 < of(client_max=200, workload="10000", **closed).rpcs < 5000   # the links' rate
     real = of(cluster="netns:4", ms=60000.0)
     assert not real.simulated and real.seconds == pytest.approx(126, rel=0.1)
     assert "2:0" in real.text(1) and "2:0" in real.text(2)
