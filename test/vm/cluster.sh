@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 # desc: cperf drives four machines by ssh; one that dies is named, and an interrupt at any time leaves them as they were
-# lab: --icount --mem 3G
+# lab: --patient --mem 3G
 # size: full
 # timeout: 1200
 # slots: 2
