@@ -31,7 +31,7 @@ file may say more of the network, as `lab run --help` explains it:
     loss = 0.1                      # percent; also reorder, duplicate
     nic = "ring=256"                # a card under each host
     fabric = "leaves=2 spines=2"    # two tiers
-    ports = true                    # exact ports (as shared, mark, fabric and links that differ need)
+    ports = true                    # exact ports, as shared, mark, fabric and other links need
 """
 
 import tomllib

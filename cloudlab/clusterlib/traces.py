@@ -2,8 +2,9 @@
 """One slow RPC, told by the timetraces of its two hosts.
 
 A ring holds the last few thousand records of a host, so a slow RPC is looked for among those
-whose whole life the rings cover, unless all rings were frozen for the sake of one (--freeze).  All hosts of a simulated cluster share one clock: their
-records are merged by time, each with its host in front, and rendered by tt/bin/ttprint.
+whose whole life the rings cover, unless all rings were frozen for the sake of one (--freeze).
+All hosts of a simulated cluster share one clock: their records are merged by time, each with its
+host in front, and rendered by tt/bin/ttprint.
 """
 
 import re
