@@ -204,7 +204,8 @@ struct homa_net;
 	M(rx_silent_limits, "DATA dropped: too much of silent or new peers") \
 	M(silent_discards, "Server RPCs ended: silent, and their room was wanted") \
 	M(rx_helped, "Messages helped to be complete: memory was short") \
-	M(encap_rcvd, "Packets that came as TCP's (hijack_tcp)")
+	M(encap_rcvd, "Packets that came as TCP's (hijack_tcp)") \
+	M(qdisc_foreign_packets, "Homa packets in the qdisc that this host did not make")
 
 #define HOMA_METRIC_FIELD(name, desc) u64 name;
 #define HOMA_METRIC_ARRAY(name, entries, label) u64 name[entries];

@@ -314,6 +314,18 @@ static void tx_destruct(struct sk_buff *skb)
 }
 
 /**
+ * homa_output_made() - is this packet one that a socket of Homa's sent?
+ * @skb: packet on its way to a device
+ *
+ * Context: any.
+ * Return: true if it is; false also once something between took it over
+ */
+bool homa_output_made(const struct sk_buff *skb)
+{
+	return skb->destructor == tx_destruct;
+}
+
+/**
  * homa_output_split() - a packet was cut into several
  * @whole: packet; about to be freed
  * @last: the last of those that it was cut into

@@ -47,6 +47,7 @@
 #endif
 
 #include "dev.h"
+#include "output.h"
 #include "qdisc.h"
 #include "wire.h"
 
@@ -432,6 +433,8 @@ static int homa_qdisc_enqueue(struct sk_buff *skb, struct Qdisc *sch,
 		qdisc_count(sch, 1, qdisc_pkt_len(skb));
 		return NET_XMIT_SUCCESS;
 	}
+	if (!homa_output_made(skb))
+		homa_metric_inc(q->hn, qdisc_foreign_packets);
 	if (p.length >= min_bytes && p.length) {
 		m = message_get(q, &p);
 		if (!m)
