@@ -50,7 +50,8 @@ static struct homa_dev *dev_find(struct homa_net *hn,
  */
 static bool dev_usable(const struct homa_net *hn, const struct net_device *ndev)
 {
-	return READ_ONCE(ndev->reg_state) == NETREG_REGISTERED &&
+	/* Not READ_ONCE(): a bit-field in the older ones of 6.1. */
+	return data_race(ndev->reg_state) == NETREG_REGISTERED &&
 	       READ_ONCE(ndev->flags) & IFF_UP &&
 	       net_eq(dev_net(ndev), hn->net);
 }
