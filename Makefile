@@ -8,6 +8,7 @@ $(if $(word 2,$(CURDIR)),$(error The kernel cannot be built in a folder with a b
 	its name: $(CURDIR)))
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
+PREFIX ?= /usr/local
 SEED ?= 1
 TEST ?=
 # The tools need numpy, which a python3 that comes first in PATH may not have.
@@ -25,7 +26,8 @@ KMAKE = $(MAKE) --no-print-directory -C '$(KDIR)' $(if $(ARCH),ARCH=$(ARCH)) \
 
 .DEFAULT_GOAL := module
 .PHONY: module module-path modules-locked lab-modules lab-modules-locked link-sources \
-	clean-checked tools perf demo bench check check-quick check-full deps install install-libhoma clean help
+	clean-checked tools perf demo bench check check-quick check-full deps install install-libhoma install-tools \
+	install-host install-source deb clean help
 
 module: ## build homa.ko; KDIR=dir and ARCH=um pick a kernel other than the running one
 	@test -e '$(utsrelease)' || { \
@@ -91,13 +93,31 @@ check-full: deps ## run everything (hours; PART=n: the n-th hour); appends to te
 deps: ## install the Debian packages that building and testing need
 	@cloudlab/lab/deps
 
-install: module ## install homa.ko for KDIR's kernel
+install: module install-host ## install homa.ko for KDIR's kernel, and files for its settings
 	+@$(KMAKE) modules_install INSTALL_MOD_DIR=updates \
 		MODLIB='$(DESTDIR)/lib/modules/$(kernel_release)'
 	@$(if $(DESTDIR),:,depmod '$(kernel_release)')
 
 install-libhoma: ## install libhoma and the manual pages (PREFIX=/usr/local, DESTDIR=)
 	+@$(MAKE) --no-print-directory -C util OUT='$(CURDIR)/out/bin' install
+
+install-tools: tools ## install the user programs (PREFIX, DESTDIR)
+	@install -d '$(DESTDIR)$(PREFIX)/bin'
+	@install $(wildcard out/bin/homa_[a-z]*) out/bin/cp_node out/bin/smi '$(DESTDIR)$(PREFIX)/bin'
+
+install-host: # where modprobe, sysctl and udev look for settings
+	@for kind in modprobe:homa.conf sysctl:60-homa.conf udev:60-homa.rules; do \
+		place=$${kind%:*}.d; [ $$place != udev.d ] || place=udev/rules.d; \
+		install -D -m 644 packaging/host/$${kind%:*}.* \
+			"$(DESTDIR)$(PREFIX)/lib/$$place/$${kind#*:}" || exit 1; done
+
+install-source: # for DKMS: what homa.ko and homa_diag.ko are made of
+	@find Kbuild homa tt/*.h tt/kmod -name Kbuild -o -name '*.[ch]' | while read -r file; do \
+		install -D -m 644 "$$file" \
+			'$(DESTDIR)$(PREFIX)/src/homa-$(VERSION)/'"$$file" || exit 1; done
+
+deb: ## make Debian packages in out/deb: homa-dkms, homa-utils, libhoma1, libhoma-dev
+	@packaging/make_deb out/deb
 
 clean: ## remove what was built; results in out/ stay
 	@rm -rf out/build out/bin out/lib out/test

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 """Boot a distribution's kernel under QEMU on the host's files.
 
-The host's root is the guest's, read-only, with an overlay in memory: all
-programs are there, and nothing that the guest writes reaches the host but in
-/run/lab (boot.py) and in folders that --share names. KVM is used only where a
+The host's root (or the folder that --root names) is the guest's, read-only, with
+an overlay in memory: all programs are there, and nothing that the guest writes
+reaches the host but in /run/lab (boot.py) and in folders that --share names. KVM is used only where a
 probe boot has shown that it works here.
 """
 
@@ -169,8 +169,8 @@ def command(stock: Stock, path: Path, options: dict) -> list[str]:
              "-display", "none", "-monitor", monitor, "-no-reboot", "-kernel",
              str(stock.image), "-initrd", str(path / "initrd"), "-append",
              f"{APPEND} {options['append']}".strip(),
-             "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,"
-             "multidevs=remap",
+             "-virtfs", f"local,path={options['root']},mount_tag=host,security_model=none,"
+             "readonly=on,multidevs=remap",
              "-virtfs", f"local,path={path},mount_tag=lab,security_model=none"]
     for number, name in enumerate(("log", "stdout", "stderr")):
         words += ["-chardev", f"file,id=c{number},path={path / name},append=on",
@@ -186,8 +186,10 @@ def run(stock: Stock, job: boot.Job, options: dict) -> int:
     needed = ROOT_MODULES + ([NIC_MODELS[options["model"]][1]] if options["nics"] else [])
     job.env.update(LAB_NICS=" ".join(f"eth{n}" for n in range(options["nics"])))
     with boot.folder(job, "vm-root") as path:
-        settings = {"RELEASE": stock.release, "MODULES": stock.root / "lib/modules"
-                    if stock.root != Path("/") else "", "SHARE": " ".join(options["share"])}
+        elsewhere = stock.root not in (Path("/"), options["root"])
+        settings = {"RELEASE": stock.release,
+                    "MODULES": stock.root / "lib/modules" if elsewhere else "",
+                    "SHARE": " ".join(options["share"])}
         script = "".join(f"{name}={shlex.quote(str(value))}\n"
                          for name, value in settings.items())
         init = (cache.LAB / "vm-init").read_text().replace("@SETTINGS@\n", script)
