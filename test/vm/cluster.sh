@@ -19,11 +19,12 @@ if [ ! -x /usr/sbin/sshd ]; then
 	echo 1..1
 	exit
 fi
+fonts=$HOME/.cache/matplotlib
 export TMPDIR=$RUN/tmp HOME=/run/cluster/home
 mkdir -p $RUN/tmp /run/sshd "$HOME/.ssh"
 cd $RUN || exit 1
 # To find all fonts takes minutes here: somebody has done it on this machine before.
-[ ! -d /root/.cache/matplotlib ] || { mkdir "$HOME/.cache" && cp -r /root/.cache/matplotlib "$HOME/.cache"; }
+[ ! -d "$fonts" ] || { mkdir "$HOME/.cache" && cp -r "$fonts" "$HOME/.cache"; }
 
 # An sshd in a namespace, which costs an emulated processor as little as it can.
 serve() {
