@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 """Hosts that differ from the others of a run: a slow machine, a bad cable, a full port.
 
-All hosts do the same, so their figures differ by chance alone. A host is told apart if its
+All hosts that send do the same, so their figures differ by chance alone. A host is told apart if its
 figure is far from the median of the hosts, farther than chance explains, and much farther than
 the others are from it: queues last, so under a high load RPCs of a host have much in common.
 """
@@ -36,9 +36,10 @@ def slowdowns(done: pd.DataFrame, by: str) -> dict:
     return {host: float(np.exp(apart[host])) for host in table.index[odd]}
 
 
-def resent(metrics: pd.DataFrame, name: str) -> dict:
+def resent(metrics: pd.DataFrame, name: str, hosts: set) -> dict:
     """{host: (packets, median of the hosts)} of those that sent far more of them again."""
     part = metrics[metrics.metric == name].set_index("host").delta
+    part = part[[host for host in part.index if int(host[1:]) in hosts]]
     if len(part) < LEAST_HOSTS:
         return {}
     usual = float(part.median())
@@ -55,7 +56,7 @@ def find(name: str, done: pd.DataFrame, metrics: pd.DataFrame) -> list:
             how = f"{times:.2g} times" if times > 1 else f"only {times:.2g} times"
             found.append(f"{name}: host {host}: RPCs that it {did} took {how} as long, over their "
                          "idle time, as those of the median host")
-    for host, (count, usual) in resent(metrics, AGAIN[name]).items():
+    for host, (count, usual) in resent(metrics, AGAIN[name], set(done.host)).items():
         found.append(f"{name}: host {host} sent {count:,} packets again, the median host "
                      f"{usual:,.0f}")
     return found
