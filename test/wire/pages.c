@@ -11,6 +11,7 @@
  */
 
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
@@ -18,6 +19,7 @@
 #include <linux/virtio_net.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +125,85 @@ static void collected_headers_in_pages(void)
 	w_drain();
 }
 
+/* A socket that gets what the host's v0 gets, as tcpdump's does, to the end of the case. */
+static void listen_to_host(void)
+{
+	int old = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), fd;
+
+	ns_enter(wnet.host);
+	fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
+	ns_enter(old);
+	close(old);
+	ASSERT(fd >= 0, "no packet socket: %s", strerror(errno));
+}
+
+/* What was collected is somebody else's, too, and is still taken apart. */
+static void collected_while_somebody_listens(void)
+{
+	listen_to_host();
+	collected_headers_in_pages();
+}
+
+/* DATA packets that leave the host by its t0 within @ms. */
+static int packets_at_tap(int ms)
+{
+	static uint8_t frame[70000];
+	struct pollfd pfd = { .fd = tap_fd, .events = POLLIN };
+	int at = sizeof(struct virtio_net_hdr) + ETH_HLEN, num = 0;
+
+	at += ktap_family == AF_INET ? 9 : 6;
+	while (poll(&pfd, 1, ms) > 0 && read(tap_fd, frame, sizeof(frame)) > at)
+		num += frame[at] == IPPROTO_HOMA;
+	return num;
+}
+
+/* A host that is a router collects packets, and sends them on one by one. */
+static void collected_packets_go_on(void)
+{
+	bool v4 = ktap_family == AF_INET;
+	const char *to = v4 ? "10.10.0.2" : "fd10::2";
+	uint64_t id = w_new_id();
+
+	listen_to_host();
+	set_gro(true);
+	ns_run(wnet.host, "ip addr add %s dev t0 && "
+	       "ip neigh replace %s lladdr 02:09:00:00:00:09 nud permanent dev t0",
+	       v4 ? "10.10.0.1/24" : "fd10::1/64 nodad", to);
+	ns_run(wnet.host, "echo 1 >/proc/sys/net/ipv4/ip_forward; "
+	       "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding");
+	ns_run(wnet.peer, "tc qdisc add dev v0 root netem slot 2ms 2ms");
+	for (int i = 0; i < PACKETS; i++) {
+		w_data(&p, ktap_family, PEER_CLIENT, PORT, id, PACKET * PACKETS,
+		       i * PACKET, PACKET, id);
+		inet_pton(ktap_family, to, p.dst);
+		send_pages(&p, 0);
+	}
+	EXPECT_EQ(packets_at_tap(100), PACKETS);
+	ns_run(wnet.peer, "tc qdisc del dev v0 root");
+}
+
+/* Headers so long that there is no room for Homa's where a device puts them. */
+static void long_headers_in_pages(void)
+{
+	enum { OPTIONS = 112, DESTINATION = 60, TO_BE_SKIPPED = 0x1e };
+	struct hsock server = hsock_server(wnet.host, AF_INET6, PORT);
+	uint64_t id = w_new_id();
+
+	set_gro(true);
+	w_data(&p, AF_INET6, PEER_CLIENT, PORT, id, PACKET, 0, PACKET, id);
+	memmove(p.b + OPTIONS, p.b, p.len);
+	memset(p.b, 0, OPTIONS);
+	p.b[0] = p.proto;
+	p.b[1] = OPTIONS / 8 - 1;
+	p.b[2] = TO_BE_SKIPPED;
+	p.b[3] = OPTIONS - 4;
+	p.proto = DESTINATION;
+	p.len += OPTIONS;
+	send_pages(&p, 0);
+	check_message(&server, id, PACKET);
+	w_drain();
+}
+
 /* ICMP messages that quote a packet as far as it fits. */
 static void icmp_in_pages(void)
 {
@@ -158,22 +239,38 @@ static struct virtio_net_hdr gso_header(int size)
 	};
 }
 
-/* What a guest leaves to be cut arrives as packets. */
-static void frames_are_cut(void)
+/* A request that is one frame, for packets of 1000 bytes, is sent and arrives. */
+static void send_frame(void)
 {
 	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
-	struct counters before;
 	uint64_t id = w_new_id();
 
 	set_gro(false);
-	counters_read(wnet.host, &before);
 	w_data(&p, ktap_family, PEER_CLIENT, PORT, id, PACKET, 0, PACKET, id);
 	ASSERT(send_vnet(&p, gso_header(1000)) > 0, "cannot send: %s",
 	       strerror(errno));
 	check_message(&server, id, PACKET);
+	w_drain();
+	hsock_close(&server);
+}
+
+/* What a guest leaves to be cut arrives as packets. */
+static void frames_are_cut(void)
+{
+	struct counters before;
+
+	counters_read(wnet.host, &before);
+	send_frame();
 	EXPECT_EQ(counters_grew(wnet.host, &before, "packets_rcvd_DATA"),
 		  PACKET / 1000);
-	w_drain();
+}
+
+/* Somebody else has the frame, too, whose Homa header is in pages: it is not changed. */
+static void copies_of_frames_are_cut(void)
+{
+	ns_run(wnet.peer, "tc qdisc add dev v0 root netem duplicate 100%%");
+	send_frame();
+	ns_run(wnet.peer, "tc qdisc del dev v0 root");
 }
 
 /* The layout that cards can cut: each segment begins with its offset. What a guest
@@ -283,8 +380,12 @@ int main(int argc, char **argv)
 	static const struct ktap_case cases[] = {
 		KTAP_EACH(headers_in_pages),
 		KTAP_EACH(collected_headers_in_pages),
+		KTAP_EACH(collected_while_somebody_listens),
+		KTAP_EACH(collected_packets_go_on),
+		KTAP_CASE(long_headers_in_pages),
 		KTAP_EACH(icmp_in_pages),
 		KTAP_EACH(frames_are_cut),
+		KTAP_EACH(copies_of_frames_are_cut),
 		KTAP_EACH(segments_with_offsets),
 		KTAP_EACH(nonsense_about_frames),
 	};
