@@ -11,7 +11,8 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from runner import kernels
@@ -57,11 +58,16 @@ class Site:
 
     place: Place
     callee: str
+    number: int = 1         # of this callee's calls in the function
 
     @property
     def key(self) -> str:
         """How sites.txt names it, and all calls of that callee in the function."""
         return f"{self.place.function} {self.callee}"
+
+    def row(self, rows: dict[str, str]) -> str:
+        """Return what sites.txt says of it, in rows of one kind; empty: nothing."""
+        return rows.get(f"{self.key}#{self.number}", rows.get(self.key, ""))
 
 
 def hits(log: str) -> Counter[Place]:
@@ -75,26 +81,70 @@ def hits(log: str) -> Counter[Place]:
     return found
 
 
-def calls(listing: str) -> Iterator[Site]:
-    """Yield the calls in what `objdump -dr` prints.
+class Values:
+    """Which function's address registers and places on the stack have, as code goes by."""
 
-    A function's address is put into a register first, maybe long before.
-    """
-    function, start, registers = "", 0, {}
-    pending, callee = "", ""
+    LOST = [f"%r{name}" for name in "ax cx dx si di 8 9 10 11".split()]     # in a call
+    # Registers are popped where a function is left: what follows is another way through it.
+    READ = re.compile(r"(cmp|test|push|pop|bt|call|j|nop|ret)")
+
+    def __init__(self) -> None:
+        """Know nothing."""
+        self.known: dict[str, str] = {}
+        self.pending = ""
+
+    @staticmethod
+    def whole(name: str) -> str:
+        """Return the 64 bits that a register is part of; others as they are."""
+        if match := re.fullmatch(r"%[er]?([abcd])[xlh]", name):
+            return f"%r{match[1]}x"
+        if match := re.fullmatch(r"%[er]?(si|di|bp|sp)l?", name):
+            return f"%r{match[1]}"
+        return re.sub(r"^(%r\d+)[dwb]$", r"\1", name)
+
+    def address(self, name: str) -> None:
+        """Take a relocation: the instruction before has put this address somewhere."""
+        if self.pending:
+            self.known[self.pending] = name
+
+    def step(self, instruction: str) -> str:
+        """Take an instruction; return which function it calls, if that is known."""
+        call = re.match(r"call\s+\*(.+)$", instruction)
+        callee = self.known.get(call[1], "") if call else ""
+        self.pending = ""
+        if instruction.startswith("call"):
+            for name in self.LOST:
+                self.known.pop(name, None)
+        elif match := re.match(r"movabs \$0x0,(%\w+)$", instruction):
+            self.pending = match[1]
+            self.known.pop(match[1], None)
+        elif not self.READ.match(instruction):
+            self.write(instruction)
+        return callee
+
+    def write(self, instruction: str) -> None:
+        """Take an instruction that changes its last operand."""
+        copy = re.match(r"mov\s+(%\w+|-?0x\w+\(%r[bs]p\)),(%\w+|-?0x\w+\(%r[bs]p\))$",
+                        instruction)
+        value = self.known.get(copy[1], "") if copy else ""
+        target = self.whole(re.split(r",(?![^(]*\))|\s", instruction)[-1])
+        self.known.pop(target, None)
+        if value:
+            self.known[target] = value
+
+
+def calls(listing: str) -> Iterator[Site]:
+    """Yield the calls in what `objdump -dr` prints."""
+    function, start, callee, values = "", 0, "", Values()
     for line in listing.splitlines():
         if match := re.match(r"([0-9a-f]+) <(.+)>:$", line):
-            function, start, registers, pending, callee = match[2], int(match[1], 16), {}, "", ""
+            function, start, callee, values = match[2], int(match[1], 16), "", Values()
         elif match := re.match(r"\s+[0-9a-f]+: R_X86_64_64\s+([\w.]+)$", line):
-            if pending:
-                registers[pending] = match[1]
+            values.address(match[1])
         elif match := re.match(r"\s+([0-9a-f]+):\s+(.*)", line):
             if callee:
                 yield Site(Place(function, int(match[1], 16) - start), callee)
-            call = re.match(r"call\s+\*(%\w+)$", match[2])
-            callee = registers.get(call[1], "") if call else ""
-            load = re.match(r"movabs \$0x0,(%\w+)$", match[2])
-            pending = load[1] if load else ""
+            callee = values.step(match[2].strip())
 
 
 def of_module(top: Path) -> list[Site]:
@@ -104,8 +154,10 @@ def of_module(top: Path) -> list[Site]:
                           stdout=subprocess.PIPE, text=True).stdout.split()[-1]
     listing = subprocess.run(["objdump", "-dr", "--no-show-raw-insn", str(top / path)],
                              check=True, stdout=subprocess.PIPE, text=True).stdout
-    return sorted({site for site in calls(listing) if FAILING.match(site.callee)},
-                  key=lambda site: (site.place.function, site.place.offset))
+    found = sorted({site for site in calls(listing) if FAILING.match(site.callee)},
+                   key=lambda site: (site.place.function, site.place.offset))
+    numbers = {site.key: count(1) for site in found}
+    return [replace(site, number=next(numbers[site.key])) for site in found]
 
 
 def rows(verb: str) -> dict[str, str]:
