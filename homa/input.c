@@ -894,23 +894,23 @@ static enum homa_drop rx_handle_next(struct homa_rx *rx)
 	return drop == HOMA_CONSUMED ? rx_dispatch(rx) : drop;
 }
 
-/* Handles the others of some packets that came together. @drop is what the first was
- * dropped for if there is no socket.
+/* Handles the others of some packets that came together, whose list may be somebody
+ * else's, too. @drop is what the first was dropped for if there is no socket.
  */
 static void rx_others(struct homa_rx *rx, struct sk_buff *list,
 		      enum homa_drop drop)
 {
-	struct sk_buff *next;
+	struct sk_buff *skb, *next;
 
-	for (; list; list = next) {
-		next = list->next;
+	skb_list_walk_safe(list, skb, next) {
 		rx->more = next;
-		skb_mark_not_on_list(list);
-		rx->skb = skb_share_check(list, GFP_ATOMIC | __GFP_NOWARN);
-		if (!rx->skb)
+		rx->skb = skb_share_check(skb, GFP_ATOMIC | __GFP_NOWARN);
+		if (!rx->skb) {
 			homa_metric_inc(rx->hn, rx_no_memory);
-		else
-			rx_finish(rx, rx->hsk ? rx_handle_next(rx) : drop);
+			continue;
+		}
+		skb_mark_not_on_list(rx->skb);
+		rx_finish(rx, rx->hsk ? rx_handle_next(rx) : drop);
 	}
 	if (!rx->rpc)
 		return;
