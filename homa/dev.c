@@ -68,7 +68,7 @@ static struct homa_dev *dev_alloc(struct homa_net *hn, struct net_device *ndev)
 	dev->mtu = READ_ONCE(ndev->mtu);
 	INIT_LIST_HEAD(&dev->dead_links);
 	homa_grant_init(&dev->grants, hn);
-	dev->qdisc_used = jiffies - HZ;		/* not lately */
+	dev->link.used = jiffies - HZ;		/* not lately */
 	refcount_set(&dev->refs, 2);	/* the table's, the caller's */
 	homa_pacer_dev_init(dev);
 	return dev;

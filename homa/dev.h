@@ -10,6 +10,23 @@
 struct net_device;
 
 /**
+ * struct homa_link - what the queues of a device share that have our qdisc (qdisc.c)
+ * @idle_ns: time when the link will have sent what they gave it
+ * @credit: bytes times percent that Homa may send before the others; negative: it
+ *	has had more than its share
+ * @homa: queues where packets of Homa's wait
+ * @others: queues where packets of others wait
+ * @used: value of jiffies when a packet of Homa's was sent
+ */
+struct homa_link {
+	atomic64_t idle_ns;
+	atomic64_t credit;
+	atomic_t homa;
+	atomic_t others;
+	unsigned long used;
+};
+
+/**
  * struct homa_dev - what one host knows of one of its network devices
  *
  * Constant after creation:
@@ -31,8 +48,7 @@ struct net_device;
  * @grants: what others may send here
  * @mtu: of the device
  * @pacer: what may be sent through it
- * @qdisc_idle_ns: time when the link will have sent what qdiscs gave it (qdisc.c)
- * @qdisc_used: value of jiffies when a packet of Homa's was among that
+ * @link: what its queues have in common that have our qdisc
  */
 struct homa_dev {
 	struct homa_net *hn;
@@ -50,8 +66,7 @@ struct homa_dev {
 
 	struct homa_grants grants ____cacheline_aligned_in_smp;
 	struct homa_pacer pacer ____cacheline_aligned_in_smp;
-	atomic64_t qdisc_idle_ns ____cacheline_aligned_in_smp;
-	unsigned long qdisc_used;
+	struct homa_link link ____cacheline_aligned_in_smp;
 };
 
 void homa_devs_net_init(struct homa_net *hn);

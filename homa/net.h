@@ -79,7 +79,7 @@
  *     hn->injection.lock  packets dropped on purpose             leaf
  *
  * A qdisc (qdisc.c) works under the kernel's lock of it, inside which hn->devs.lock is
- * taken.
+ * taken; what the queues of a device share (struct homa_link) is atomic.
  *
  * The RPC table (hn->rpcs) has bucket locks of its own, taken inside 1 or 2.
  * hn->sysctl.lock is a mutex, for writers of settings and for those parts that

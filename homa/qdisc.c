@@ -26,30 +26,33 @@
  *
  * A frame that the device would have to cut (GSO) takes the link for as long as all
  * of it needs, 21 us for 64 kB at 25 Gb/s. Homa makes none that are so long
- * (homa_pacer_frame()); those of others are cut to that length here while Homa is in
- * use.
+ * (homa_pacer_frame()); those of others are cut to half of that here while Homa is in
+ * use: more would show in the latency of short messages.
  *
- * A packet is what its headers say, not what its socket is: forwarded packets, and
- * those of containers and virtual machines are sorted like ours.
+ * A packet is what its headers say (headers.c), not what its socket is: forwarded
+ * packets, and those of containers and virtual machines are sorted like ours.
  *
- * All is under the qdisc's own lock, but the modelled backlog, which is atomic.
+ * Below mq each queue has such a qdisc. They share the modelled backlog and the
+ * shares: a queue that has sent goes behind others that wait, and one that has
+ * nothing of the kind whose turn it is lets those pass that have. The order among
+ * Homa's messages is each queue's own; Homa's pacer keeps that of all.
+ *
+ * All is under the qdisc's own lock, but struct homa_link, which is atomic.
  */
 #include <linux/jhash.h>
 #include <linux/random.h>
 #include <linux/rbtree.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
-#include <net/ip.h>
-#include <net/ipv6.h>
 #include <net/pkt_sched.h>
 #ifdef HOMA_HAVE_NET_GSO_H
 #include <net/gso.h>
 #endif
 
 #include "dev.h"
+#include "headers.h"
 #include "output.h"
 #include "qdisc.h"
-#include "wire.h"
 
 /* Packets that may wait here, beside those in the child. */
 #define QDISC_LIMIT 10240
@@ -58,6 +61,12 @@
 
 /* Bytes by which packets that do not wait may exceed the share of their kind. */
 #define QDISC_OVERDRAFT 65536
+
+/* How much later than others a queue sends that has just sent, and one that leaves it
+ * to them; and how often it does. The device has packets for longer than that.
+ */
+#define QDISC_YIELD_NS 1000
+#define QDISC_YIELDS 8
 
 /* Homa is in use for so long after each of its packets. */
 #define QDISC_IN_USE_JIFFIES (1 + HZ / 20)
@@ -74,22 +83,6 @@
 			 SKB_GSO_TCP_FIXEDID | SKB_GSO_DODGY)
 
 /**
- * struct qdisc_key - what the packets of one message have in common
- * @saddr: sender; IPv4 addresses are mapped
- * @daddr: receiver
- * @id: of the RPC, as its sender knows it
- * @ports: sport and dport
- * @pad: 0
- */
-struct qdisc_key {
-	struct in6_addr saddr;
-	struct in6_addr daddr;
-	__be64 id;
-	__be16 ports[2];
-	u32 pad;
-};
-
-/**
  * struct qdisc_message - packets of a message that wait
  * @links: in homa_qdisc.table
  * @node: in homa_qdisc.tree
@@ -102,7 +95,7 @@ struct qdisc_message {
 	struct hlist_node links;
 	struct rb_node node;
 	struct list_head age;
-	struct qdisc_key key;
+	struct homa_msg_key key;
 	u32 left;
 	struct sk_buff_head packets;
 };
@@ -122,8 +115,12 @@ struct qdisc_message {
  * @tree: the same by bytes left, fewest first
  * @ages: the same, oldest first
  * @count: packets in @urgent and messages: those of Homa
- * @credit: bytes times percent that Homa may send before the others; negative: it
- *	has had more than its share
+ * @own: of a queue for which no link is modelled
+ * @link: that, or what all queues of the device share
+ * @homa_noted: @link counts this queue as one where packets of Homa's wait
+ * @others_noted: likewise, of others
+ * @turn_ns: time when the other queues have had their turn
+ * @yields: how often since it has been left to them
  * @srpt_budget: bytes until it is the turn of the oldest message
  * @watchdog: fires when the device's backlog is short enough
  */
@@ -141,7 +138,12 @@ struct homa_qdisc {
 	struct rb_root_cached tree;
 	struct list_head ages;
 	u32 count;
-	s64 credit;
+	struct homa_link own;
+	struct homa_link *link;
+	bool homa_noted;
+	bool others_noted;
+	u64 turn_ns;
+	u32 yields;
 	s64 srpt_budget;
 	struct qdisc_watchdog watchdog;
 };
@@ -160,103 +162,8 @@ static struct qdisc_cb *qdisc_cb(const struct sk_buff *skb)
 	return (struct qdisc_cb *)qdisc_skb_cb(skb)->data;
 }
 
-/**
- * struct qdisc_packet - what the headers of a packet say
- * @key: of a Homa packet: its message
- * @length: of DATA: bytes in the message, else 0
- * @left: of DATA: bytes that were not sent before it
- * @homa: it is Homa's
- * @ack: it is a TCP segment with an acknowledgment and nothing else
- */
-struct qdisc_packet {
-	struct qdisc_key key;
-	u32 length;
-	u32 left;
-	bool homa;
-	bool ack;
-};
-
-/* Finds the header behind IP's. @bytes: length of what is behind IP's header
- * Return: its offset from skb->data; 0: there is none that could be of interest
- */
-static int packet_ip(const struct sk_buff *skb, struct qdisc_packet *p,
-		     u8 *protocol, u32 *bytes)
-{
-	int off = skb_network_offset(skb);
-	union {
-		struct iphdr v4;
-		struct ipv6hdr v6;
-	} copy, *ip;
-
-	if (off < 0)
-		return 0;
-	if (skb_protocol(skb, true) == htons(ETH_P_IP)) {
-		ip = skb_header_pointer(skb, off, sizeof(ip->v4), &copy);
-		if (!ip || ip->v4.version != 4 || ip->v4.ihl < 5 ||
-		    ip->v4.frag_off & htons(IP_OFFSET | IP_MF))
-			return 0;
-		ipv6_addr_set_v4mapped(ip->v4.saddr, &p->key.saddr);
-		ipv6_addr_set_v4mapped(ip->v4.daddr, &p->key.daddr);
-		*protocol = ip->v4.protocol;
-		*bytes = ntohs(ip->v4.tot_len) - ip->v4.ihl * 4;
-		return off + ip->v4.ihl * 4;
-	}
-	if (skb_protocol(skb, true) != htons(ETH_P_IPV6))
-		return 0;
-	ip = skb_header_pointer(skb, off, sizeof(ip->v6), &copy);
-	if (!ip || ip->v6.version != 6)
-		return 0;
-	p->key.saddr = ip->v6.saddr;
-	p->key.daddr = ip->v6.daddr;
-	*protocol = ip->v6.nexthdr;
-	*bytes = ntohs(ip->v6.payload_len);
-	return off + sizeof(ip->v6);
-}
-
-static bool tcp_is_ack(const struct sk_buff *skb, int off, u32 bytes)
-{
-	const struct tcphdr *th;
-	struct tcphdr copy;
-
-	th = skb_header_pointer(skb, off, sizeof(copy), &copy);
-	return th && bytes == th->doff * 4 &&
-	       (tcp_flag_word(th) & htonl(0x00ff0000)) == TCP_FLAG_ACK;
-}
-
-/* Reads a packet's headers, none of which need be there, or true. */
-static void packet_read(const struct sk_buff *skb, struct qdisc_packet *p)
-{
-	struct homa_data_hdr copy, *h;
-	u8 protocol;
-	u32 bytes;
-	int off;
-
-	memset(p, 0, sizeof(*p));
-	off = packet_ip(skb, p, &protocol, &bytes);
-	if (!off || (protocol != IPPROTO_HOMA && protocol != IPPROTO_TCP))
-		return;
-	h = skb_header_pointer(skb, off, sizeof(h->common), &copy);
-	p->homa = h && (protocol == IPPROTO_HOMA ||
-			(h->common.flags == HOMA_TCP_FLAGS &&
-			 h->common.urgent == htons(HOMA_TCP_URGENT)));
-	if (!p->homa) {
-		p->ack = protocol == IPPROTO_TCP && tcp_is_ack(skb, off, bytes);
-		return;
-	}
-	if (h->common.type != HOMA_DATA)
-		return;
-	h = skb_header_pointer(skb, off, sizeof(*h), &copy);
-	if (!h || homa_data_offset(h) >= ntohl(h->message_length))
-		return;
-	p->key.id = h->common.sender_id;
-	p->key.ports[0] = h->common.sport;
-	p->key.ports[1] = h->common.dport;
-	p->length = ntohl(h->message_length);
-	p->left = p->length - homa_data_offset(h);
-}
-
 static struct hlist_head *message_bucket(struct homa_qdisc *q,
-					 const struct qdisc_key *key)
+					 const struct homa_msg_key *key)
 {
 	u32 hash = jhash2((const u32 *)key, sizeof(*key) / sizeof(u32),
 			  q->seed);
@@ -271,7 +178,7 @@ static bool message_before(struct rb_node *a, const struct rb_node *b)
 }
 
 static struct qdisc_message *message_find(struct homa_qdisc *q,
-					  const struct qdisc_key *key)
+					  const struct homa_msg_key *key)
 {
 	struct qdisc_message *m;
 
@@ -284,7 +191,7 @@ static struct qdisc_message *message_find(struct homa_qdisc *q,
 
 /* The message that a packet belongs to, or NULL: there is no memory. */
 static struct qdisc_message *message_get(struct homa_qdisc *q,
-					 const struct qdisc_packet *p)
+					 const struct homa_headers *p)
 {
 	struct qdisc_message *m = message_find(q, &p->key);
 
@@ -379,6 +286,49 @@ static void other_sync(struct Qdisc *sch, int packets, int bytes)
 		qdisc_tree_reduce_backlog(sch, packets - n, bytes - len);
 }
 
+static bool other_waits(const struct homa_qdisc *q)
+{
+	return q->other->q.qlen || !skb_queue_empty(&q->pieces);
+}
+
+/* Tells the other queues of the device what waits in this one. */
+static void link_note(struct homa_qdisc *q)
+{
+	bool homa = q->count, others = other_waits(q);
+
+	if (homa != q->homa_noted)
+		atomic_add(homa ? 1 : -1, &q->link->homa);
+	if (others != q->others_noted)
+		atomic_add(others ? 1 : -1, &q->link->others);
+	q->homa_noted = homa;
+	q->others_noted = others;
+}
+
+static void link_leave(struct homa_qdisc *q)
+{
+	atomic_sub(q->homa_noted, &q->link->homa);
+	atomic_sub(q->others_noted, &q->link->others);
+	q->homa_noted = false;
+	q->others_noted = false;
+}
+
+/* Where the speed of the link is known, all queues of the device share it. */
+static void link_choose(struct homa_qdisc *q, struct Qdisc *sch)
+{
+	struct homa_link *link = &q->own;
+
+	if (!q->dev)
+		q->dev = homa_dev_get(q->hn, qdisc_dev(sch));
+	if (q->dev && homa_dev_mbps(q->dev))
+		link = &q->dev->link;
+	if (link == q->link)
+		return;
+	link_leave(q);
+	q->link = link;
+	q->turn_ns = 0;
+	link_note(q);
+}
+
 /* A packet that is not Homa's waits. */
 static int other_enqueue(struct sk_buff *skb, struct Qdisc *sch,
 			 struct sk_buff **to_free)
@@ -395,12 +345,8 @@ static int other_enqueue(struct sk_buff *skb, struct Qdisc *sch,
 		if (net_xmit_drop_count(err))
 			qdisc_qstats_drop(sch);
 	}
+	link_note(q);
 	return err;
-}
-
-static bool other_waits(const struct homa_qdisc *q)
-{
-	return q->other->q.qlen || !skb_queue_empty(&q->pieces);
 }
 
 /* May a packet that is not Homa's go at once? ACKs may overtake others of their
@@ -412,7 +358,7 @@ static bool small_passes(const struct homa_qdisc *q, const struct sk_buff *skb,
 	u32 min_bytes = READ_ONCE(q->hn->sysctl.defer_min_bytes);
 
 	return (ack || (skb->len < min_bytes && !other_waits(q))) &&
-	       q->credit < QDISC_OVERDRAFT * 100 &&
+	       atomic64_read(&q->link->credit) < QDISC_OVERDRAFT * 100 &&
 	       skb_queue_len(&q->small) < QDISC_LIMIT;
 }
 
@@ -422,9 +368,10 @@ static int homa_qdisc_enqueue(struct sk_buff *skb, struct Qdisc *sch,
 	struct homa_qdisc *q = qdisc_priv(sch);
 	u32 min_bytes = READ_ONCE(q->hn->sysctl.defer_min_bytes);
 	struct qdisc_message *m = NULL;
-	struct qdisc_packet p;
+	struct homa_headers p;
 
-	packet_read(skb, &p);
+	link_choose(q, sch);
+	homa_headers_read(skb, &p);
 	if (!p.homa) {
 		homa_metric_inc(q->hn, qdisc_tcp_packets);
 		if (!small_passes(q, skb, p.ack))
@@ -448,6 +395,7 @@ static int homa_qdisc_enqueue(struct sk_buff *skb, struct Qdisc *sch,
 	qdisc_count(sch, 1, qdisc_pkt_len(skb));
 	if (q->count > QDISC_LIMIT)
 		message_drop(sch, to_free);
+	link_note(q);
 	return NET_XMIT_SUCCESS;
 }
 
@@ -466,9 +414,11 @@ static void own_taken(struct Qdisc *sch, const struct sk_buff *skb)
 /* One that is not Homa's has left: it owes something only if Homa waited. */
 static void other_spent(struct homa_qdisc *q, const struct sk_buff *skb)
 {
-	q->credit += (s64)qdisc_pkt_len(skb) * homa_share(q);
-	if (!q->count)
-		q->credit = min_t(s64, q->credit, 0);
+	s64 credit = atomic64_add_return((s64)qdisc_pkt_len(skb) * homa_share(q),
+					 &q->link->credit);
+
+	if (credit > 0 && !q->count && !atomic_read(&q->link->homa))
+		atomic64_set(&q->link->credit, 0);
 	homa_metric_inc(q->hn, pacer_tcp_packets);
 	homa_metric_add(q->hn, pacer_tcp_bytes, qdisc_pkt_len(skb));
 }
@@ -476,18 +426,19 @@ static void other_spent(struct homa_qdisc *q, const struct sk_buff *skb)
 /* Homa has sent a packet; likewise. */
 static void homa_spent(struct homa_qdisc *q, const struct sk_buff *skb)
 {
-	if (other_waits(q))
-		q->credit -= (s64)qdisc_pkt_len(skb) * (100 - homa_share(q));
+	if (other_waits(q) || atomic_read(&q->link->others))
+		atomic64_sub((s64)qdisc_pkt_len(skb) * (100 - homa_share(q)),
+			     &q->link->credit);
 	else
-		q->credit = 1;
-	if (q->dev)
-		WRITE_ONCE(q->dev->qdisc_used, jiffies);
+		atomic64_set(&q->link->credit, 1);
+	WRITE_ONCE(q->link->used, jiffies);
 }
 
 /* Has Homa had so much more than its share that not even urgent packets may go? */
 static bool homa_overdrawn(const struct homa_qdisc *q)
 {
-	return other_waits(q) && q->credit < -QDISC_OVERDRAFT * 100;
+	return (other_waits(q) || atomic_read(&q->link->others)) &&
+	       atomic64_read(&q->link->credit) < -QDISC_OVERDRAFT * 100;
 }
 
 static struct sk_buff *small_next(struct Qdisc *sch)
@@ -521,12 +472,12 @@ static u32 piece_segs(const struct homa_qdisc *q, const struct sk_buff *skb)
 	const struct skb_shared_info *shinfo = skb_shinfo(skb);
 	u32 limit;
 
-	if (!q->dev || !skb_is_gso(skb) || shinfo->gso_size == GSO_BY_FRAGS ||
-	    !homa_dev_mbps(q->dev) ||
-	    time_after(jiffies, READ_ONCE(q->dev->qdisc_used) +
+	if (q->link == &q->own || !skb_is_gso(skb) ||
+	    shinfo->gso_size == GSO_BY_FRAGS ||
+	    time_after(jiffies, READ_ONCE(q->link->used) +
 				QDISC_IN_USE_JIFFIES))
 		return 0;
-	limit = homa_pacer_frame(q->dev);
+	limit = homa_pacer_frame(q->dev) / 2;
 	if (skb->len <= limit)
 		return 0;
 	if (shinfo->gso_type & ~PIECE_GSO_TYPES)
@@ -630,7 +581,7 @@ static struct sk_buff *shared_next(struct Qdisc *sch)
 	struct homa_qdisc *q = qdisc_priv(sch);
 	struct sk_buff *skb = NULL;
 
-	if (!q->count || q->credit <= 0)
+	if (!q->count || atomic64_read(&q->link->credit) <= 0)
 		skb = other_next(sch);
 	if (skb)
 		return skb;
@@ -642,20 +593,57 @@ static struct sk_buff *shared_next(struct Qdisc *sch)
 	return skb;
 }
 
-/* Time that the device needs for what it has, in ns, beyond what it may have. */
-static u64 link_wait(struct homa_qdisc *q, struct Qdisc *sch)
+/* Do packets wait in other queues of the device? */
+static bool link_crowded(const struct homa_qdisc *q)
 {
-	if (!q->dev)
-		q->dev = homa_dev_get(q->hn, qdisc_dev(sch));
-	return q->dev ? homa_link_wait(q->dev, &q->dev->qdisc_idle_ns) : 0;
+	return atomic_read(&q->link->homa) - q->homa_noted +
+	       atomic_read(&q->link->others) - q->others_noted > 0;
+}
+
+/* Is it the turn of packets that wait in other queues alone? They may be stuck there,
+ * so we ask only so many times.
+ */
+static bool link_yields(struct homa_qdisc *q)
+{
+	bool homa = atomic64_read(&q->link->credit) > 0;
+
+	if ((homa ? q->count : other_waits(q)) ||
+	    !atomic_read(homa ? &q->link->homa : &q->link->others))
+		return false;
+	return q->yields++ < QDISC_YIELDS;
+}
+
+/* When may packets that have to wait be sent? 0: now */
+static u64 link_due(struct homa_qdisc *q)
+{
+	u64 now, due;
+
+	if (q->link == &q->own)
+		return 0;
+	now = homa_now();
+	due = now + homa_link_wait(q->dev, &q->link->idle_ns);
+	if (due == now && q->turn_ns <= now && link_yields(q))
+		due = now + QDISC_YIELD_NS;
+	due = max(due, q->turn_ns);
+	return due > now ? due : 0;
+}
+
+/* It has had its turn: others who wait go first when the link is free again. */
+static void link_turn_over(struct homa_qdisc *q)
+{
+	q->yields = 0;
+	q->turn_ns = 0;
+	if (q->link != &q->own && link_crowded(q))
+		q->turn_ns = homa_now() + QDISC_YIELD_NS +
+			     homa_link_wait(q->dev, &q->link->idle_ns);
 }
 
 static void link_charge(struct homa_qdisc *q, const struct sk_buff *skb)
 {
 	u32 packets = skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs : 1;
 
-	if (q->dev)
-		homa_link_charge(q->dev, &q->dev->qdisc_idle_ns,
+	if (q->link != &q->own)
+		homa_link_charge(q->dev, &q->link->idle_ns,
 				 qdisc_pkt_len(skb) + packets * QDISC_OVERHEAD);
 }
 
@@ -663,24 +651,30 @@ static struct sk_buff *homa_qdisc_dequeue(struct Qdisc *sch)
 {
 	struct homa_qdisc *q = qdisc_priv(sch);
 	struct sk_buff *skb;
-	u64 wait;
+	bool shared;
+	u64 due;
 
 	if (!sch->q.qlen)
 		return NULL;
-	wait = link_wait(q, sch);
 	skb = small_next(sch);
 	if (!skb && !homa_overdrawn(q))
 		skb = urgent_next(sch);
-	if (!skb && wait) {
-		qdisc_qstats_overlimit(sch);
-		qdisc_watchdog_schedule_ns(&q->watchdog, homa_now() + wait);
-		return NULL;
-	}
-	if (!skb)
+	shared = !skb;
+	if (shared) {
+		due = link_due(q);
+		if (due) {
+			qdisc_qstats_overlimit(sch);
+			qdisc_watchdog_schedule_ns(&q->watchdog, due);
+			return NULL;
+		}
 		skb = shared_next(sch);
+	}
+	link_note(q);
 	if (!skb)
 		return NULL;
 	link_charge(q, skb);
+	if (shared)
+		link_turn_over(q);
 	qdisc_bstats_update(sch, skb);
 	return skb;
 }
@@ -707,11 +701,11 @@ static void homa_qdisc_reset(struct Qdisc *sch)
 	list_free(&q->small);
 	list_free(&q->urgent);
 	q->count = 0;
-	q->credit = 1;
 	q->srpt_budget = 0;
 	qdisc_reset(q->other);
 	q->other_qlen = 0;
 	q->other_backlog = 0;
+	link_leave(q);
 }
 
 /* Makes a child of the system's default kind, unless that is ours, or one that works
@@ -746,7 +740,7 @@ static int homa_qdisc_init(struct Qdisc *sch, struct nlattr *opt,
 	q->tree = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&q->ages);
 	q->seed = get_random_u32();
-	q->credit = 1;
+	q->link = &q->own;
 	qdisc_watchdog_init(&q->watchdog, sch);
 	if (opt) {
 		NL_SET_ERR_MSG(extack, "homa has no options; see net.homa");
@@ -791,6 +785,7 @@ static int class_graft(struct Qdisc *sch, unsigned long arg, struct Qdisc *new,
 	*old = qdisc_replace(sch, new, &q->other);
 	sch_tree_lock(sch);
 	other_sync(sch, 0, 0);		/* the old one's packets are gone */
+	link_note(q);
 	sch_tree_unlock(sch);
 	return 0;
 }

@@ -8,14 +8,18 @@
 
 DRIVE=$TOP/out/bin/homa_drive
 
+# What the functions below are about: a device of h1, and h2's address behind it.
+dev=e0
+peer=10.0.0.2
+
 # TCP from h1 to h2 for as long as this runs.
 # shellcheck disable=SC2016
-SEND='import socket
-s = socket.create_connection(("10.0.0.2", 7000))
+SEND='import socket, sys
+s = socket.create_connection((sys.argv[1], 7000))
 while True:
     s.sendall(bytes(100000))'
 RECEIVE='import socket
-l = socket.create_server(("10.0.0.2", 7000))
+l = socket.create_server(("", 7000))
 while True:
     s = l.accept()[0]
     try:
@@ -26,14 +30,14 @@ while True:
 
 # sent NAME: a number in the statistics of the qdisc
 sent() {
-	on h1 tc -s -j qdisc show dev e0 root | python3 -c 'import json, sys
+	on h1 tc -s -j qdisc show dev $dev root | python3 -c 'import json, sys
 print(next(q for q in json.load(sys.stdin) if q.get("root"))[sys.argv[1]])' "$1"
 }
 
 # Long requests and responses over Homa until there is a file /run/stop.
 bulk() {
 	while [ ! -e /run/stop ]; do
-		on h1 "$DRIVE" rpc 10.0.0.2:4000 --size 1000000 --count "$1" --outstanding 8 \
+		on h1 "$DRIVE" rpc $peer:4000 --size 1000000 --count "$1" --outstanding 8 \
 			>/dev/null || return
 	done
 }
@@ -58,7 +62,7 @@ bulk_stop() {
 }
 
 tcp_start() {
-	ip netns exec h1 python3 -c "$SEND" &
+	ip netns exec h1 python3 -c "$SEND" $peer &
 	tcp=$!
 }
 
@@ -84,6 +88,20 @@ share() {
 	all=$(($(sent bytes) - all))
 	echo "# TCP sends $others of $all bytes" >&2
 	echo $((others * 1000 / all))
+}
+
+# shares NAME: are bytes shared as homa_share says?
+shares() {
+	local share part want
+	for share in 20 50 80; do
+		knob h1 homa_share $share
+		part=$(share)
+		want=$((1000 - share * 10))
+		check_at_least "$1, homa_share $share: at least 95% of TCP's" "$part" \
+			$((want * 95 / 100))
+		check_at_least "$1, homa_share $share: at least 95% of Homa's" $((1000 - part)) \
+			$((share * 95 / 10))
+	done
 }
 
 attach() {
@@ -144,14 +162,7 @@ check_at_least "packets of TCP" "$(counter h1 qdisc_tcp_packets)" 500
 tcp_start
 bulk_start
 sleep 0.01
-for share in 20 50 80; do
-	knob h1 homa_share $share
-	part=$(share)
-	want=$((1000 - share * 10))
-	check_at_least "homa_share $share: at least 95% of TCP's" "$part" $((want * 95 / 100))
-	check_at_least "homa_share $share: at least 95% of Homa's" $((1000 - part)) \
-		$((share * 95 / 10))
-done
+shares 'one queue'
 
 # It comes and goes under traffic.
 for _ in $(seq 10); do
@@ -167,6 +178,33 @@ check_equal "no bytes either" "$(sent backlog)" 0
 for host in h1 h2; do
 	check "detach from $host" on $host tc qdisc del dev e0 root
 done
+
+# Homa and TCP in different queues of a device: they share the link, too.
+dev=x0
+peer=10.60.0.2
+ip link add x0 numtxqueues 4 numrxqueues 4 netns h1 type veth \
+	peer name x0 numtxqueues 4 numrxqueues 4 netns h2
+for host in h1 h2; do
+	on $host ip addr add 10.60.0.${host#h}/24 dev x0
+	on $host ip link set x0 up
+done
+on h1 tc qdisc add dev x0 root handle 1: mq
+for queue in 1 2 3 4; do
+	on h1 tc qdisc add dev x0 parent 1:$queue homa
+done
+on h1 tc qdisc add dev x0 clsact
+on h1 tc filter add dev x0 egress protocol ip u32 match ip protocol 6 0xff \
+	action skbedit queue_mapping 2
+on h1 tc filter add dev x0 egress protocol ip u32 match ip protocol 146 0xff \
+	action skbedit queue_mapping 1
+tcp_start
+bulk_start
+sleep 0.01
+shares mq
+on h1 tc -s qdisc show dev x0 | sed 's/^/# /'
+check "mq: TCP goes on" tcp_stop
+check "mq: Homa goes on" bulk_stop
+check "mq: detach" on h1 tc qdisc del dev x0 root
 
 # shellcheck disable=SC2046
 kill $(jobs -p)
