@@ -885,12 +885,12 @@ void homa_grant_remove(struct homa_rpc *rpc)
 EXPORT_SYMBOL_IF_KUNIT(homa_grant_remove);
 
 /**
- * homa_grant_flush() - send the grants that were decided upon
+ * homa_grant_send() - send the grants that were decided upon; use homa_grant_flush()
  * @batch: from homa_grant_update(); empty afterwards
  *
  * Context: bottom halves off, no locks held.
  */
-void homa_grant_flush(struct homa_grant_batch *batch)
+void homa_grant_send(struct homa_grant_batch *batch)
 {
 	struct sk_buff_head txq;
 	int i;
@@ -918,7 +918,7 @@ void homa_grant_flush(struct homa_grant_batch *batch)
 	while (batch->count)
 		homa_rpc_put(batch->grants[--batch->count].rpc);
 }
-EXPORT_SYMBOL_IF_KUNIT(homa_grant_flush);
+EXPORT_SYMBOL_IF_KUNIT(homa_grant_send);
 
 static void grant_tasklet(struct tasklet_struct *t)
 {

@@ -184,7 +184,19 @@ void homa_grant_start(struct homa_rpc *rpc, struct homa_dev *dev);
 void homa_grant_update(struct homa_rpc *rpc, struct homa_grant_batch *batch);
 bool homa_grant_silent(struct homa_rpc *rpc);
 void homa_grant_remove(struct homa_rpc *rpc);
-void homa_grant_flush(struct homa_grant_batch *batch);
+void homa_grant_send(struct homa_grant_batch *batch);
 void homa_grant_log(struct homa_dev *dev);
+
+/**
+ * homa_grant_flush() - send the grants that were decided upon, if any
+ * @batch: from homa_grant_update(); empty afterwards
+ *
+ * Context: bottom halves off, no locks held.
+ */
+static inline void homa_grant_flush(struct homa_grant_batch *batch)
+{
+	if (batch->count)
+		homa_grant_send(batch);
+}
 
 #endif /* _HOMA_GRANT_H */

@@ -37,6 +37,15 @@
 #define sk_uid(sk) ((sk)->sk_uid)
 #endif
 
+/* 6.16: variables that the compiler need not clear have a mark. */
+#ifndef __uninitialized
+#if __has_attribute(__uninitialized__)
+#define __uninitialized __attribute__((__uninitialized__))
+#else
+#define __uninitialized
+#endif
+#endif
+
 /* 6.19: addresses of unknown size have a type of their own. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
 #define sockaddr_unsized sockaddr

@@ -248,6 +248,7 @@ static enum homa_drop data_add_segments(struct homa_rx *rx,
 		if (drop != HOMA_ACCEPTED)
 			homa_drop_data(rx->hn, seg, drop);
 	}
+	rpc->in.arrived = homa_now();	/* if only copies */
 	return HOMA_CONSUMED;
 }
 
@@ -268,18 +269,18 @@ static enum homa_drop data_add_whole(struct homa_rx *rx, struct homa_rpc *rpc)
 }
 
 /* The sender is alive; what is missing will be missed. */
-static void data_heard(struct homa_rpc *rpc, enum homa_drop drop)
+static void data_heard(struct homa_rpc *rpc, enum homa_drop drop, u64 now)
 {
 	if (!homa_drop_is_limit(drop))	/* or it would never time out */
-		homa_timer_heard(rpc);
+		homa_timer_heard(rpc, now);
 	if (!homa_msgin_complete(&rpc->in))
-		homa_timer_wait(rpc);
+		homa_timer_wait(rpc, now);
 }
 
 /* Does what follows from new data; once for packets that came together. */
 static void data_settle(struct homa_rx *rx, struct homa_rpc *rpc)
 {
-	data_heard(rpc, HOMA_ACCEPTED);
+	data_heard(rpc, HOMA_ACCEPTED, rpc->in.arrived);
 	homa_grant_update(rpc, &rx->grants);
 	if (homa_msgin_complete(&rpc->in)) {
 		homa_rpc_answered(rpc);
@@ -307,7 +308,7 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 	drop = stride ? data_add_segments(rx, rpc, stride) :
 			data_add_whole(rx, rpc);
 	if (drop != HOMA_ACCEPTED && drop != HOMA_CONSUMED) {
-		data_heard(rpc, drop);
+		data_heard(rpc, drop, homa_now());
 		return drop;
 	}
 	if (rpc->in.end > end && !h->retransmit)
@@ -399,7 +400,6 @@ static enum homa_drop data_unknown(struct homa_rx *rx)
 	if (!rpc)
 		return HOMA_DROP_CANT_CREATE;
 	rpc->saddr = rx->path.saddr;
-
 	homa_snapshots_start(rx->hn);
 	spin_lock(&rpc->lock);
 	err = homa_rpc_publish(rpc);
@@ -418,7 +418,7 @@ static enum homa_drop grant_known(struct homa_rx *rx, struct homa_rpc *rpc)
 
 	if (rpc->state != HOMA_OUTGOING)
 		return HOMA_DROP_STATE;
-	homa_timer_heard(rpc);
+	homa_timer_heard(rpc, homa_now());
 	homa_msgout_grant(rpc, ntohl(h->offset),
 			  homa_prio_clamp(rx->hn, h->priority), &rx->txq);
 	return HOMA_CONSUMED;
@@ -446,7 +446,7 @@ static enum homa_drop resend_known(struct homa_rx *rx, struct homa_rpc *rpc)
 	}
 	if (!length || offset >= rpc->out.length)
 		return HOMA_DROP_OFFSET;
-	homa_timer_heard(rpc);
+	homa_timer_heard(rpc, homa_now());
 	if (!homa_msgout_resend(rpc, offset, length,
 				homa_prio_clamp(rx->hn, h->priority),
 				&rx->txq))
@@ -566,7 +566,7 @@ static enum homa_drop need_ack_known(struct homa_rx *rx, struct homa_rpc *rpc)
 	if (rpc->state == HOMA_INCOMING && homa_msgin_complete(&rpc->in))
 		return need_ack_unknown(rx);
 	tt_event(rx->hn, NEED_ACK_RCVD, rx_trace_id(rx), rx_trace_peer(rx));
-	homa_timer_heard(rpc);
+	homa_timer_heard(rpc, homa_now());
 	homa_freeze_on(rpc, HOMA_FREEZE_NEED_ACK);
 
 	/* It has overtaken what waits in the network at scheduled priorities. */
@@ -926,7 +926,7 @@ static int homa_rcv(struct sk_buff *skb)
 {
 	struct sk_buff *others;
 	enum homa_drop drop;
-	struct homa_rx rx;
+	struct homa_rx rx __uninitialized;
 
 	/* Not what rx_parse() sets, nor grants, of which there is room for many. */
 	memset(&rx, 0, offsetof(struct homa_rx, path));

@@ -76,7 +76,7 @@ static enum hrtimer_restart loss_fired(struct hrtimer *t);
 static void loss_arm(struct homa_rpc *rpc, u64 delay)
 {
 	lockdep_assert_held(&rpc->lock);
-	if (hrtimer_is_queued(&rpc->loss_timer))
+	if (rpc->loss_timer_set && hrtimer_is_queued(&rpc->loss_timer))
 		return;
 	if (!rpc->loss_timer_set)
 		hrtimer_setup(&rpc->loss_timer, loss_fired, CLOCK_MONOTONIC,
@@ -142,7 +142,7 @@ EXPORT_SYMBOL_IF_KUNIT(homa_loss_arrived);
 void homa_loss_cancel(struct homa_rpc *rpc)
 {
 	lockdep_assert_held(&rpc->lock);
-	if (hrtimer_is_queued(&rpc->loss_timer) &&
+	if (rpc->loss_timer_set && hrtimer_is_queued(&rpc->loss_timer) &&
 	    hrtimer_try_to_cancel(&rpc->loss_timer) == 1)
 		refcount_dec(&rpc->refs);	/* never the last one */
 }

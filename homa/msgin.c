@@ -68,7 +68,8 @@ static void msgin_free_bpages(struct homa_msgin *in)
 	in->bpages = in->few_bpages;
 }
 
-static bool msgin_reserve(struct homa_rpc *rpc)
+/* @now: homa_now() */
+static bool msgin_reserve(struct homa_rpc *rpc, u64 now)
 {
 	/* Pairs with the release when the region is set. */
 	struct homa_rcvbuf *rb = smp_load_acquire(&rpc->hsk->rcvbuf);
@@ -85,7 +86,8 @@ static bool msgin_reserve(struct homa_rpc *rpc)
 	}
 	in->num_bpages = n;
 	in->has_bpages = true;
-	tt_event(rpc->hn, BUFFER_ALLOC, homa_trace_id(rpc), in->length);
+	tt_event_at(rpc->hn, now, BUFFER_ALLOC, homa_trace_id(rpc),
+		    in->length);
 	return true;
 }
 
@@ -152,6 +154,7 @@ static void msgin_count_start(struct homa_rpc *rpc, u32 length)
 void homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming)
 {
 	struct homa_msgin *in = &rpc->in;
+	u64 now;
 
 	lockdep_assert_held(&rpc->lock);
 	in->length = length;
@@ -162,14 +165,15 @@ void homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming)
 	in->level = HOMA_MAX_PRIORITIES - 1;
 	in->level_end = in->unsched;
 	msgin_count_start(rpc, length);
-	tt_event(rpc->hn, MSG_NEW, homa_trace_id(rpc), homa_trace_peer(rpc),
-		 in->granted, length);
-	if (msgin_reserve(rpc))
+	now = tt_event_now(rpc->hn, MSG_NEW, homa_trace_id(rpc),
+			   homa_trace_peer(rpc), in->granted, length);
+	in->arrived = now;
+	if (msgin_reserve(rpc, now))
 		return;
 	msgin_await_room(rpc);
 
 	/* Room may have appeared before anybody knew that we wait. */
-	if (msgin_reserve(rpc))
+	if (msgin_reserve(rpc, now))
 		homa_msgin_stop_waiting(rpc);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_start);
@@ -353,12 +357,12 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 	skb_dst_drop(skb);
 	in->truesize += skb->truesize;
 	__skb_queue_tail(&in->queue, skb);
-	tt_event(rpc->hn, DATA_RCVD, homa_trace_id(rpc), homa_trace_peer(rpc),
-		 offset, length);
+	in->arrived = tt_event_now(rpc->hn, DATA_RCVD, homa_trace_id(rpc),
+				   homa_trace_peer(rpc), offset, length);
 	trace_homa_data_rcvd(rpc, offset, length, 0);
 	if (!in->left) {
-		tt_event(rpc->hn, MSG_COMPLETE, homa_trace_id(rpc),
-			 in->length);
+		tt_event_at(rpc->hn, in->arrived, MSG_COMPLETE,
+			    homa_trace_id(rpc), in->length);
 		if (homa_is_client(rpc))
 			homa_freeze_slow(rpc);
 	}
@@ -527,27 +531,32 @@ static struct homa_rpc *first_buf_waiter(struct homa_sock *hsk)
  */
 void homa_msgin_serve_waiters(struct homa_sock *hsk)
 {
-	struct homa_grant_batch grants = {};
+	struct homa_grant_batch grants __uninitialized;
 	struct sk_buff_head txq;
 	struct homa_rpc *rpc;
 	bool served = true;
+	u64 now;
 
+	if (RB_EMPTY_ROOT(&hsk->buf_waiters.rb_root))
+		return;
+	grants.count = 0;
 	__skb_queue_head_init(&txq);
 	while (served && !READ_ONCE(hsk->shutdown) &&
 	       !RB_EMPTY_ROOT(&hsk->buf_waiters.rb_root)) {
 		rpc = first_buf_waiter(hsk);
 		if (!rpc)
 			break;
+		now = homa_now();
 		local_bh_disable();
 		spin_lock(&rpc->lock);
 		if (rpc->state == HOMA_INCOMING && !rpc->in.has_bpages)
-			served = msgin_reserve(rpc);
+			served = msgin_reserve(rpc, now);
 		if (rpc->in.has_bpages) {
 			tt_event(rpc->hn, BUFFER_RETRIED, homa_trace_id(rpc),
 				 rpc->in.length);
 			homa_msgin_stop_waiting(rpc);
-			homa_timer_heard(rpc);
-			homa_timer_wait(rpc);
+			homa_timer_heard(rpc, now);
+			homa_timer_wait(rpc, now);
 			homa_output_resend(rpc, 0, HOMA_RESEND_ALL,
 					   max(homa_prio_highest(rpc->hn), 1) - 1,
 					   &txq);

@@ -66,6 +66,7 @@ static inline struct homa_rx_cb *homa_rx_cb(struct sk_buff *skb)
  * @gaps: struct homa_gap, ascending
  * @queue: packets, headers pulled, in order of arrival
  * @truesize: memory that @queue occupies
+ * @arrived: when the last of @queue came, ns
  * @refused: host or machine had no memory for the last packet
  * @helped_until: jiffies; it may use the host's reserve of memory, see rxmem.c; 0:
  *	it never might
@@ -90,6 +91,7 @@ struct homa_msgin {
 	struct list_head gaps;
 	struct sk_buff_head queue;
 	u32 truesize;
+	u64 arrived;
 	unsigned long helped_until;
 	bool refused;
 	bool has_bpages;

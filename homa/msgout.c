@@ -170,7 +170,7 @@ static void msgout_ask(struct homa_rpc *rpc, struct sk_buff_head *txq)
 	homa_metric_inc(rpc->hn, large_questions);
 	homa_output_resend(rpc, 0, HOMA_RESEND_ALL, homa_prio_highest(rpc->hn),
 			   txq);
-	homa_timer_sent(rpc);
+	homa_timer_sent(rpc, homa_now());
 }
 
 /**
@@ -216,7 +216,7 @@ void homa_msgout_answered(struct homa_rpc *rpc, u32 max_length,
 	}
 	out->ask = HOMA_ASK_NONE;
 	out->granted = out->unsched;
-	homa_timer_heard(rpc);
+	homa_timer_heard(rpc, homa_now());
 	homa_msgout_pump(rpc, false, txq);
 	homa_rpc_wake(rpc);
 }
@@ -316,7 +316,7 @@ static void msgout_count_sent(struct homa_rpc *rpc, u32 bytes)
 		homa_metric_add(rpc->hn, server_response_bytes_done, bytes);
 	if (out->next < out->length)
 		return;
-	out->done_at = homa_now();
+	out->done_at = out->sent_at;
 	if (homa_is_client(rpc))
 		homa_metric_inc(rpc->hn, client_requests_done);
 	else
@@ -412,7 +412,7 @@ void homa_msgout_pump(struct homa_rpc *rpc, bool paced,
 		      struct sk_buff_head *txq)
 {
 	struct homa_msgout *out = &rpc->out;
-	int n;
+	int n = 0;
 
 	lockdep_assert_held(&rpc->lock);
 	while (homa_msgout_pending(out)) {
@@ -438,7 +438,7 @@ void homa_msgout_pump(struct homa_rpc *rpc, bool paced,
 		trace_homa_grant_wait(rpc, out->next, out->length - out->next,
 				      out->prio);
 	}
-	homa_timer_sent(rpc);
+	homa_timer_sent(rpc, n > 0 ? out->sent_at : homa_now());
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgout_pump);
 

@@ -54,6 +54,7 @@ enum homa_ask {
  * @unsched_prio: priority of unscheduled packets, once there are any
  * @resend_prio: priority of what is sent again
  * @num_resends: valid entries in @resends
+ * @sent_at: when the last packet was made, ns
  * @done_at: time when the whole message had been passed to IP, ns; 0: not yet
  * @charged: bytes of memory charged to homa_sock.tx_mem
  * @num_pieces: entries in @pieces
@@ -77,6 +78,7 @@ struct homa_msgout {
 	u8 unsched_prio;
 	u8 resend_prio;
 	u8 num_resends;
+	u64 sent_at;
 	u64 done_at;
 	u32 charged;
 	u16 num_pieces;

@@ -501,8 +501,9 @@ int homa_output_data(struct homa_rpc *rpc, u32 packet, u32 start, u32 end,
 		homa_offload_mark(rpc, skb, packet);
 	rpc_path(rpc, &path);
 	tx_queue(rpc->hsk, skb, rpc->dst, rpc->dev, &path, prio, txq);
-	tt_event(rpc->hn, DATA_SEND, skb->len, homa_trace_peer(rpc),
-		 homa_trace_id(rpc), start);
+	rpc->out.sent_at = tt_event_now(rpc->hn, DATA_SEND, skb->len,
+					homa_trace_peer(rpc),
+					homa_trace_id(rpc), start);
 	trace_homa_data_sent(rpc, start, n, prio);
 	return n;
 }
@@ -710,17 +711,14 @@ static struct homa_tx_id tx_id(const struct sk_buff *skb)
 }
 
 /**
- * homa_output_flush() - give packets to IP
+ * homa_output_give() - give packets to IP; use homa_output_flush()
  * @txq: packets; empty afterwards
  *
  * Context: any, without locks.
  */
-void homa_output_flush(struct sk_buff_head *txq)
+void homa_output_give(struct sk_buff_head *txq)
 {
 	struct sk_buff *skb;
-
-	if (skb_queue_empty(txq))
-		return;
 
 	/* The pacer must not overtake us with the next packets. */
 	local_bh_disable();

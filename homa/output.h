@@ -39,7 +39,19 @@ void homa_output_resend(struct homa_rpc *rpc, u32 offset, u32 length, u8 prio,
 void homa_output_ack(struct homa_sock *hsk, struct homa_path *path,
 		     struct homa_peer *peer, struct sk_buff_head *txq);
 bool homa_output_made(const struct sk_buff *skb);
-void homa_output_flush(struct sk_buff_head *txq);
+void homa_output_give(struct sk_buff_head *txq);
+
+/**
+ * homa_output_flush() - give packets to IP, if there are any
+ * @txq: packets; empty afterwards
+ *
+ * Context: any, without locks.
+ */
+static inline void homa_output_flush(struct sk_buff_head *txq)
+{
+	if (!skb_queue_empty(txq))
+		homa_output_give(txq);
+}
 void homa_output_split(struct sk_buff *whole, struct sk_buff *last);
 
 #endif /* _HOMA_OUTPUT_H */

@@ -22,12 +22,14 @@
  * @msg: its arguments
  * @args: the same, as far as struct homa_recvmsg_args goes
  * @room: entries in the application's array of bpages, which may be longer
+ * @start: when it began, ns
  */
 struct homa_recv {
 	struct homa_sock *hsk;
 	struct msghdr *msg;
 	struct homa_recvmsg_args args;
 	u32 room;
+	u64 start;
 };
 
 /* The application's array of bpages, from an entry on. */
@@ -75,7 +77,8 @@ static int recv_take_bpages(struct homa_recv *recv)
 				       "region was set by somebody else");
 	if (!count)
 		return 0;
-	tt_event(homa_sock_net(hsk), BUFFER_RELEASED, hsk->port, count);
+	tt_event_at(homa_sock_net(hsk), recv->start, BUFFER_RELEASED,
+		    hsk->port, count);
 	err = homa_rcvbuf_give_back(rb, args->bpage_offsets,
 				    min_t(u32, count, HOMA_MAX_BPAGES));
 	if (!err)
@@ -312,9 +315,8 @@ int homa_recvmsg(struct socket *sock, struct msghdr *msg, size_t length,
 {
 	struct homa_sock *hsk = homa_sk(sock->sk);
 	struct homa_net *hn = homa_sock_net(hsk);
-	struct homa_recv recv;
+	struct homa_recv recv __uninitialized;
 	struct homa_recvmsg_args *args = &recv.args;
-	u64 start;
 	int result;
 
 	recv.hsk = hsk;
@@ -328,8 +330,8 @@ int homa_recvmsg(struct socket *sock, struct msghdr *msg, size_t length,
 	if (copy_from_user(args, msg->msg_control_user, sizeof(*args)))
 		return homa_sock_error(hsk, -EFAULT,
 				       "cannot read homa_recvmsg_args");
-	start = tt_event_now(hn, RECVMSG_START, hsk->port,
-			     task_pid_nr(current));
+	recv.start = tt_event_now(hn, RECVMSG_START, hsk->port,
+				  task_pid_nr(current));
 	homa_metric_inc(hn, recv_calls);
 	result = recv_check_args(&recv);
 	if (!result)
@@ -342,7 +344,7 @@ int homa_recvmsg(struct socket *sock, struct msghdr *msg, size_t length,
 	homa_metric_add(hn, recv_cycles,
 			tt_event_now(hn, RECVMSG_DONE, min(result, 0),
 				     homa_id_traced(args->id),
-				     max(result, 0)) - start);
+				     max(result, 0)) - recv.start);
 	trace_homa_recvmsg(hsk, args->id, result);
 	return result;
 }

@@ -148,7 +148,10 @@ struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 	rpc = homa_rxmem_alloc(hsk, rpc_cache, gfp);
 	if (!rpc)
 		return NULL;
-	memset_startat(rpc, 0, key);
+	/* What is between has its own beginning. */
+	memset((void *)rpc + offsetof(struct homa_rpc, key), 0,
+	       offsetof(struct homa_rpc, out) - offsetof(struct homa_rpc, key));
+	memset_startat(rpc, 0, loss_timer_set);
 	rpc->peer = homa_peer_get(hn, peer);
 	if (!rpc->peer) {
 		kmem_cache_free(rpc_cache, rpc);

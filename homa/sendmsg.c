@@ -123,6 +123,14 @@ static int request_wait(struct homa_sock *hsk, struct homa_rpc *rpc, long left)
 	return err;
 }
 
+/* Writes homa_sendmsg_args.id back. */
+static int send_tell_id(const struct msghdr *msg, u64 id)
+{
+	struct homa_sendmsg_args __user *args = msg->msg_control_user;
+
+	return put_user(id, &args->id);
+}
+
 /* Makes the RPC findable, tells the application its id, and sends. */
 static int request_start(struct homa_sock *hsk, struct homa_rpc *rpc,
 			 struct msghdr *msg, struct homa_sendmsg_args *args,
@@ -145,7 +153,7 @@ static int request_start(struct homa_sock *hsk, struct homa_rpc *rpc,
 		return homa_sock_error(hsk, err, "no memory for the RPC");
 
 	args->id = rpc->key.id;
-	if (copy_to_user(msg->msg_control_user, args, sizeof(*args)))
+	if (send_tell_id(msg, args->id))
 		err = homa_sock_error(hsk, -EFAULT,
 				      "cannot write homa_sendmsg_args");
 	spin_lock_bh(&rpc->lock);
@@ -161,7 +169,7 @@ static int request_start(struct homa_sock *hsk, struct homa_rpc *rpc,
 		return err;
 	err = request_wait(hsk, rpc, timeout);
 	args->id = 0;		/* or trying again would be a response */
-	if (err && copy_to_user(msg->msg_control_user, args, sizeof(*args)))
+	if (err && send_tell_id(msg, args->id))
 		err = homa_sock_error(hsk, -EFAULT,
 				      "cannot write homa_sendmsg_args");
 	return err;
@@ -188,7 +196,7 @@ static int send_request(struct homa_sock *hsk, struct msghdr *msg,
 			const struct homa_peer_key *peer, __be16 port,
 			u64 *end)
 {
-	struct homa_msgout out;
+	struct homa_msgout out __uninitialized;
 	struct homa_rpc *rpc;
 	int err;
 
@@ -200,8 +208,9 @@ static int send_request(struct homa_sock *hsk, struct msghdr *msg,
 	homa_msgout_init(&out);
 	trace_homa_sendmsg(rpc, msg_data_left(msg));
 	homa_snapshots_start(rpc->hn);
-	tt_event(rpc->hn, SENDMSG_REQUEST, homa_trace_peer(rpc), ntohs(port),
-		 homa_trace_id(rpc), msg_data_left(msg));
+	tt_event_at(rpc->hn, rpc->created, SENDMSG_REQUEST,
+		    homa_trace_peer(rpc), ntohs(port), homa_trace_id(rpc),
+		    msg_data_left(msg));
 
 	err = request_route(hsk, rpc);
 	if (!err)
@@ -278,12 +287,14 @@ static int response_start(struct homa_sock *hsk, struct homa_rpc *rpc,
 	return err;
 }
 
+/* @start: when it was called. */
 static int send_response(struct homa_sock *hsk, struct msghdr *msg,
 			 struct homa_sendmsg_args *args,
-			 const struct homa_peer_key *peer, __be16 port)
+			 const struct homa_peer_key *peer, __be16 port,
+			 u64 start)
 {
 	enum homa_rpc_state state;
-	struct homa_msgout out;
+	struct homa_msgout out __uninitialized;
 	struct homa_rpc *rpc;
 	int max_data, err = 0;
 
@@ -293,8 +304,8 @@ static int send_response(struct homa_sock *hsk, struct msghdr *msg,
 	rpc = response_find(hsk, args->id, peer, port);
 	if (!rpc)
 		return 0;	/* the client is gone; nobody to tell */
-	tt_event(rpc->hn, SENDMSG_RESPONSE, homa_trace_id(rpc), hsk->port,
-		 task_pid_nr(current), msg_data_left(msg));
+	tt_event_at(rpc->hn, start, SENDMSG_RESPONSE, homa_trace_id(rpc),
+		    hsk->port, task_pid_nr(current), msg_data_left(msg));
 	trace_homa_sendmsg(rpc, msg_data_left(msg));
 	homa_msgout_init(&out);
 	state = response_check(rpc, &max_data);
@@ -338,7 +349,7 @@ int homa_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
 	if (err)
 		return err;
 	if (args.id) {
-		err = send_response(hsk, msg, &args, &peer, port);
+		err = send_response(hsk, msg, &args, &peer, port, start);
 		homa_metric_inc(hn, reply_calls);
 		homa_metric_add(hn, reply_cycles, homa_now() - start);
 	} else {

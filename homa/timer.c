@@ -123,17 +123,15 @@ void homa_timer_cancel(struct homa_rpc *rpc)
 /**
  * homa_timer_wait() - this host begins to wait for the peer
  * @rpc: RPC
+ * @now: homa_now()
  *
  * Context: rpc->lock held.
  */
-void homa_timer_wait(struct homa_rpc *rpc)
+void homa_timer_wait(struct homa_rpc *rpc, u64 now)
 {
-	u64 now;
-
 	lockdep_assert_held(&rpc->lock);
 	if (timer_pending(&rpc->timer))
 		return;
-	now = homa_now();
 	rpc->last_heard = now;
 	rpc->next_action = now + timer_silence_ns(rpc,
 						  READ_ONCE(rpc->hn->sysctl.resend_ticks));
@@ -143,19 +141,19 @@ void homa_timer_wait(struct homa_rpc *rpc)
 /**
  * homa_timer_sent() - packets of the outgoing message have been made
  * @rpc: RPC
+ * @now: homa_now()
  *
  * Context: rpc->lock held.
  */
-void homa_timer_sent(struct homa_rpc *rpc)
+void homa_timer_sent(struct homa_rpc *rpc, u64 now)
 {
 	lockdep_assert_held(&rpc->lock);
 	if (rpc->state != HOMA_OUTGOING)
 		return;
 	if (homa_is_client(rpc)) {
-		homa_timer_wait(rpc);
+		homa_timer_wait(rpc, now);
 	} else if (!rpc->backoff) {
 		struct homa_sysctls *s = &rpc->hn->sysctl;
-		u64 now = homa_now();
 
 		/* A client that has not got all may long be busy with others;
 		 * but if it is dead no grant will ever come.
@@ -171,15 +169,17 @@ void homa_timer_sent(struct homa_rpc *rpc)
 /**
  * homa_timer_heard() - the peer has shown that it lives
  * @rpc: RPC
+ * @now: homa_now()
  *
  * Context: rpc->lock held.
  */
-void homa_timer_heard(struct homa_rpc *rpc)
+void homa_timer_heard(struct homa_rpc *rpc, u64 now)
 {
 	lockdep_assert_held(&rpc->lock);
-	rpc->last_heard = homa_now();
-	homa_silent_heard(rpc);
-	homa_peer_heard(rpc->peer, rpc->last_heard);
+	rpc->last_heard = now;
+	if (rpc->silent_kb)
+		homa_silent_heard(rpc);
+	homa_peer_heard(rpc->peer, now);
 	rpc->soft_error = 0;
 	rpc->tries = 0;
 	rpc->asked = 0;
@@ -196,7 +196,7 @@ void homa_timer_busy(struct homa_rpc *rpc)
 {
 	int patience = min(rpc->patience + 1, TIMER_MAX_PATIENCE);
 
-	homa_timer_heard(rpc);
+	homa_timer_heard(rpc, homa_now());
 	rpc->patience = patience;
 }
 

@@ -83,8 +83,9 @@ static u64 wait_poll(struct homa_sock *hsk, const struct homa_rpc *rpc,
 	return polled;
 }
 
+/* @woke: when the thread last woke, or 0 */
 static void wait_count(struct homa_sock *hsk, struct homa_rpc *rpc, u64 slept,
-		       u64 polled)
+		       u64 polled, u64 woke)
 {
 	struct homa_net *hn = homa_sock_net(hsk);
 
@@ -95,17 +96,18 @@ static void wait_count(struct homa_sock *hsk, struct homa_rpc *rpc, u64 slept,
 	else
 		homa_metric_inc(hn, wait_none);
 	homa_metric_add(hn, blocked_cycles, slept);
-	tt_event(hn, WAIT_FOUND, homa_trace_id(rpc), task_pid_nr(current),
-		 hsk->port, !!slept);
+	tt_event_at(hn, woke, WAIT_FOUND, homa_trace_id(rpc),
+		    task_pid_nr(current), hsk->port, !!slept);
 	trace_homa_wait_found(rpc, rpc->in.length);
 }
 
-static long wait_sleep(long left, u64 *slept)
+static long wait_sleep(long left, u64 *slept, u64 *woke)
 {
 	u64 start = homa_now();
 
 	left = schedule_timeout(left);
-	*slept += max_t(u64, homa_now() - start, 1);
+	*woke = homa_now();
+	*slept += max_t(u64, *woke - start, 1);
 	return left;
 }
 
@@ -133,7 +135,7 @@ struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking)
 	long left = sock_rcvtimeo(sk, nonblocking);
 	DEFINE_WAIT_FUNC(wait, shared_wake);
 	struct homa_rpc *rpc;
-	u64 slept = 0, polled = 0;
+	u64 slept = 0, polled = 0, woke = 0;
 	int err = 0;
 
 	rpc = ready_pop(hsk);
@@ -146,7 +148,7 @@ struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking)
 		if (!rpc)
 			err = wait_error(hsk, left);
 		if (!rpc && !err)
-			left = wait_sleep(left, &slept);
+			left = wait_sleep(left, &slept, &woke);
 		finish_wait(sk_sleep(sk), &wait);
 	}
 	if (!rpc) {
@@ -155,7 +157,7 @@ struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking)
 			sk->sk_data_ready(sk);
 		return ERR_PTR(err);
 	}
-	wait_count(hsk, rpc, slept, polled);
+	wait_count(hsk, rpc, slept, polled, woke);
 	return rpc;
 }
 
@@ -174,7 +176,7 @@ static int private_wait(struct homa_sock *hsk, struct homa_rpc *rpc,
 			bool nonblocking)
 {
 	long left = sock_rcvtimeo(homa_sock_sk(hsk), nonblocking);
-	u64 slept = 0, polled = 0;
+	u64 slept = 0, polled = 0, woke = 0;
 	DEFINE_WAIT(wait);
 	int err = 0;
 
@@ -189,13 +191,13 @@ static int private_wait(struct homa_sock *hsk, struct homa_rpc *rpc,
 			else
 				err = wait_error(hsk, left);
 			if (!err)
-				left = wait_sleep(left, &slept);
+				left = wait_sleep(left, &slept, &woke);
 		}
 		finish_wait(&rpc->waiters, &wait);
 		if (err)
 			return err;
 	}
-	wait_count(hsk, rpc, slept, polled);
+	wait_count(hsk, rpc, slept, polled, woke);
 	return 0;
 }
 

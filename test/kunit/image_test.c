@@ -2,6 +2,7 @@
 /* tt/kmod/image.c: header, texts and events of a binary trace, however it is read. */
 
 #include <kunit/test.h>
+#include <linux/delay.h>
 #include <linux/preempt.h>
 #include <linux/uio.h>
 
@@ -201,7 +202,35 @@ static void tt_image__cpus_beyond_255(struct kunit *test)
 	}
 }
 
+/* What happens together has one time, but none before that of a record in between. */
+static void tt_event_at__in_order(struct kunit *test)
+{
+	struct traced *owner = test->priv;
+	const struct tt_file_event *event;
+	const struct tt_file_header *h;
+	struct tt_image *image;
+	u64 first, later;
+
+	preempt_disable();
+	first = tt_event_now(owner, SENDMSG_DONE, 1);
+	tt_event_at(owner, first, SENDMSG_DONE, 2);
+	ndelay(1000);
+	later = tt_event_now(owner, SENDMSG_DONE, 3);
+	tt_event_at(owner, first, SENDMSG_DONE, 4);
+	preempt_enable();
+	image = image_open(test);
+	h = image_bytes(test, image, 4096);
+	KUNIT_ASSERT_EQ(test, h->num_events, 4ULL);
+	event = (const void *)h + h->events_offset;
+	KUNIT_EXPECT_EQ(test, event[0].time, first);
+	KUNIT_EXPECT_EQ(test, event[1].time, first);
+	KUNIT_EXPECT_EQ(test, event[2].time, later);
+	KUNIT_EXPECT_GE(test, event[3].time, later);
+	image_close(test, image);
+}
+
 static struct kunit_case image_cases[] = {
+	KUNIT_CASE(tt_event_at__in_order),
 	KUNIT_CASE(tt_image__header_texts_events),
 	KUNIT_CASE(tt_image__empty),
 	KUNIT_CASE(tt_image__counts_what_is_lost),

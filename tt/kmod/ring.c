@@ -242,7 +242,7 @@ bool tt_freeze(struct tt_host *host)
 {
 	if (test_and_set_bit(0, &host->frozen))
 		return false;
-	__tt_record(host, tt_FREEZING, 0, 0, 0, 0);
+	__tt_record(host, tt_FREEZING, 0, 0, 0, 0, 0);
 	tt_stop(host);
 	return true;
 }
@@ -307,6 +307,6 @@ void tt_read_end(struct tt_host *host)
 	tt_go(host);
 	mutex_unlock(&host->lock);
 	if (last)
-		__tt_record(host, tt_RECORDING, 0, 0, 0, 0);
+		__tt_record(host, tt_RECORDING, 0, 0, 0, 0, 0);
 }
 EXPORT_SYMBOL_IF_KUNIT(tt_read_end);

@@ -107,6 +107,7 @@ static inline u32 tt_addr6(const struct in6_addr *addr)
  * __tt_record() - record an event; use tt_record() or tt_event()
  * @host: host that it happened on
  * @format: string literal
+ * @at: when, from a record just made; 0: now
  * @a: first value that @format prints
  * @b: second
  * @c: third
@@ -115,14 +116,17 @@ static inline u32 tt_addr6(const struct in6_addr *addr)
  * Inline because calling it would cost more than half of what it does: 30
  * instructions and the clock (test/check/ttcost counts them).
  *
+ * Records of a ring are in the order of their times: with @at too early for that, since
+ * another one came between, it is now.
+ *
  * Context: any but NMI.
  * Return: the time in the record, or 0 if none was made
  */
 static __always_inline u64 __tt_record(struct tt_host *host, const char *format,
-				       u32 a, u32 b, u32 c, u32 d)
+				       u64 at, u32 a, u32 b, u32 c, u32 d)
 {
 	struct tt_ring __percpu *rings;
-	struct tt_event *event;
+	struct tt_event *event, *before;
 	struct tt_ring *ring;
 	unsigned long flags;
 	u64 ns = 0;
@@ -133,6 +137,8 @@ static __always_inline u64 __tt_record(struct tt_host *host, const char *format,
 	rings = smp_load_acquire(&host->active);
 	if (likely(rings)) {
 		ring = this_cpu_ptr(rings);
+		before = ring->events +
+			 ((ring->next - sizeof(*event)) & ring->mask);
 		event = ring->events + (ring->next & ring->mask);
 		WRITE_ONCE(ring->next, ring->next + sizeof(*event));
 		event->format = format;
@@ -140,7 +146,7 @@ static __always_inline u64 __tt_record(struct tt_host *host, const char *format,
 		event->arg[1] = b;
 		event->arg[2] = c;
 		event->arg[3] = d;
-		ns = tt_clock();
+		ns = at && at >= before->ns ? at : tt_clock();
 		event->ns = ns;
 	}
 	local_irq_restore(flags);
@@ -173,7 +179,7 @@ do {									\
 			__tt_check(format				\
 			    __TT_PASTE(__TT_CAST, __TT_COUNT(__VA_ARGS__)) \
 			    (__VA_ARGS__));				\
-		__tt_record(&(owner)->tt, format			\
+		__tt_record(&(owner)->tt, format, 0			\
 			    __TT_PASTE(__TT_CAST, __TT_COUNT(__VA_ARGS__)) \
 			    (__VA_ARGS__)				\
 			    __TT_PASTE(__TT_PAD, __TT_COUNT(__VA_ARGS__))); \
@@ -194,12 +200,24 @@ do {									\
 	u64 __ns = 0;							\
 									\
 	if (static_branch_likely(&tt_enabled))				\
-		__ns = __tt_record(&(owner)->tt, tt_##name		\
+		__ns = __tt_record(&(owner)->tt, tt_##name, 0		\
 			   __TT_PASTE(__TT_CAST, __TT_COUNT(__VA_ARGS__)) \
 			   (__VA_ARGS__)				\
 			   __TT_PASTE(__TT_PAD, __TT_COUNT(__VA_ARGS__))); \
 	__ns ?: tt_clock();						\
 })
+
+/* As tt_event(), for what happens together with something else: @ns is what
+ * tt_event_now() or the owner's clock has said.
+ */
+#define tt_event_at(owner, ns, name, ...)				\
+do {									\
+	if (static_branch_likely(&tt_enabled))				\
+		__tt_record(&(owner)->tt, tt_##name, ns			\
+			   __TT_PASTE(__TT_CAST, __TT_COUNT(__VA_ARGS__)) \
+			   (__VA_ARGS__)				\
+			   __TT_PASTE(__TT_PAD, __TT_COUNT(__VA_ARGS__))); \
+} while (0)
 
 int tt_init(void);
 void tt_exit(void);
