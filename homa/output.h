@@ -52,6 +52,7 @@ static inline void homa_output_flush(struct sk_buff_head *txq)
 	if (!skb_queue_empty(txq))
 		homa_output_give(txq);
 }
+
 void homa_output_split(struct sk_buff *whole, struct sk_buff *last);
 
 #endif /* _HOMA_OUTPUT_H */

@@ -19,6 +19,20 @@ PROTOCOLS = ("homa", "tcp", "udp")
 LINKS = {"veth": "veth, as it comes: TCP's 64 kB frames cross whole",
          "veth-notso": "veth, TCP segmentation offload off",
          "vmxnet3": "vmxnet3 pair on a hub: NAPI and GRO, no segmentation offload"}
+
+@dataclass(frozen=True)
+class Growth:
+    """What there may be many of, and by what factor an RPC may cost more then."""
+
+    what: str
+    numbers: tuple[int, ...]
+    limit: float
+
+
+# Of veth, too; the column "at a time" has these numbers.
+GROWTH = {"veth-outstanding": Growth("outstanding RPCs", (1, 100, 10000, 100000), 1.3),
+          "veth-peers": Growth("peers", (1, 100, 10000), 1.2),
+          "veth-sockets": Growth("sockets of the client", (1, 10, 1000), 1.1)}
 SIZES = (100, 1000, 10000, 50000, 100000, 500000)
 OUTSTANDING = (1, 8)
 MAX_UDP = 65507
@@ -42,6 +56,8 @@ class Row:
     @property
     def count(self) -> int:
         """How many RPCs; a tick of the clock is a small part of long ones."""
+        if self.link in GROWTH:
+            return max(1000, self.outstanding // 5)
         return 1000 if self.size <= 10000 else 100 if self.size <= 100000 else 40
 
     @property
@@ -52,7 +68,8 @@ class Row:
     @property
     def work(self) -> int:
         """About how many instructions it takes."""
-        return 6 * self.count * (INSTRUCTIONS_BASE + INSTRUCTIONS_A_BYTE * self.size) // 5
+        warm = self.outstanding if self.link in GROWTH else self.count // 5
+        return (self.count + warm) * (INSTRUCTIONS_BASE + INSTRUCTIONS_A_BYTE * self.size)
 
     def __str__(self) -> str:
         return f"{self.link} {self.protocol} {self.size} {self.outstanding} {self.count}"
@@ -83,6 +100,8 @@ def plan(pattern: str = "") -> list[Row]:
             for protocol in PROTOCOLS for size in SIZES for outstanding in OUTSTANDING
             if (protocol != "udp" or size <= MAX_UDP)
             and (protocol == "tcp" or link != "veth-notso")]
+    rows += [Row(link, "homa", SIZES[0], number) for link, growth in GROWTH.items()
+             for number in growth.numbers]
     try:
         return [row for row in rows if re.search(pattern, str(row))]
     except re.error as error:
@@ -143,6 +162,20 @@ def link_table(link: str, costs: dict[Row, Cost]) -> list[str]:
     return lines
 
 
+def growth_table(costs: dict[Row, Cost]) -> list[str]:
+    """Return the lines about what grows: costs with many of something, beside those with one."""
+    lines = []
+    for link, growth in GROWTH.items():
+        found = [costs[row] for row in sorted((row for row in costs if row.link == link),
+                                              key=lambda row: row.outstanding)]
+        for cost in found[1:]:
+            factor = cost.mean / found[0].mean
+            lines.append(f"{cost.outstanding} {growth.what}: {amount(cost.mean)},"
+                         f" {factor:.2f} times what one costs"
+                         f"{'' if factor <= growth.limit else f': more than {growth.limit}'}")
+    return ["", *lines] if lines else []
+
+
 def table(costs: list[Cost], mishaps: dict[str, int]) -> str:
     """Return all tables, and a line about packets that were sent twice, if any."""
     by_row = {cost.row: cost for cost in costs}
@@ -150,6 +183,7 @@ def table(costs: list[Cost], mishaps: dict[str, int]) -> str:
     for link in LINKS:
         if any(row.link == link for row in by_row):
             lines += link_table(link, by_row)
+    lines += growth_table(by_row)
     lines += [f"packets sent again, {what}: {number}"
               for what, number in sorted(mishaps.items()) if number]
     return "\n".join(lines) + "\n"

@@ -20,15 +20,19 @@
 #define TIME_LIMIT_S 300		/* of a client, in case that a packet is lost */
 
 static struct {
-	int port, size, count, outstanding;
-} o = { .port = 4000, .size = 100, .count = 300, .outstanding = 1 };
+	int port, size, count, outstanding, peers, sockets;
+} o = { .port = 4000, .size = 100, .count = 300, .outstanding = 1, .peers = 1, .sockets = 1 };
 
 static const struct opt table[] = {
 	OPT_INT("port", &o.port, 1, 32767, "of the server (4000)"),
 	OPT_INT("size", &o.size, 1, HOMA_MAX_MESSAGE_LENGTH,
 		"bytes of a request, and of its response (100)"),
-	OPT_INT("count", &o.count, 1, 1000000, "RPCs to measure, after a tenth more (300)"),
-	OPT_INT("outstanding", &o.outstanding, 1, 1000, "RPCs at a time (1)"),
+	OPT_INT("count", &o.count, 1, 1000000, "RPCs to measure, after a tenth more, and all peers and sockets (300)"),
+	OPT_INT("outstanding", &o.outstanding, 1, 1000000, "RPCs at a time (1)"),
+	OPT_INT("peers", &o.peers, 1, 1000000,
+		"Homa: send to so many addresses, from ADDR on, in turn (1)"),
+	OPT_INT("sockets", &o.sockets, 1, 10000,
+		"Homa: use so many sockets in turn, with one RPC at a time (1)"),
 	OPT_END
 };
 
@@ -43,6 +47,11 @@ static void usage(FILE *to)
 	      "  rpc_cost client homa 127.0.0.1 --size 10000 --outstanding 8\n", to);
 }
 
+static int largest(int a, int b)
+{
+	return a > b ? a : b;
+}
+
 static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -52,7 +61,8 @@ static int compare(const void *a, const void *b)
 
 /* Print the costs between the @n + 1 completions at @at: the mean, and the median
  * over runs of o.outstanding of them, for what is outstanding at a time tends to be
- * completed in a burst.
+ * completed in a burst. As "outstanding" counts whatever there are several of: RPCs,
+ * peers or sockets.
  */
 static void report(const char *protocol, const uint64_t *at, int n)
 {
@@ -65,7 +75,7 @@ static void report(const char *protocol, const uint64_t *at, int n)
 	qsort(took, spans, sizeof(*took), compare);
 	printf("{\"protocol\": \"%s\", \"size\": %d, \"outstanding\": %d, \"count\": %d, "
 	       "\"mean\": %.1f, \"p50\": %.1f, \"min\": %.1f}\n", protocol, o.size,
-	       o.outstanding, n, (double)(at[n] - at[0]) / n,
+	       largest(o.outstanding, largest(o.peers, o.sockets)), n, (double)(at[n] - at[0]) / n,
 	       (double)took[spans / 2] / span, (double)took[0] / span);
 	free(took);
 }
@@ -75,7 +85,8 @@ static void report(const char *protocol, const uint64_t *at, int n)
  */
 static void measure(const struct transport *t, struct endpoint *e)
 {
-	int warm = o.count / 10 > o.outstanding ? o.count / 10 : o.outstanding;
+	int warm = largest(largest(o.count / 10, o.outstanding),
+			   largest(o.peers, o.sockets));
 	int wanted = warm + o.count, sent = 0, done = 0;
 	uint64_t *at = xcalloc(wanted, sizeof(*at));
 
@@ -104,7 +115,11 @@ static void run_client(const struct transport *t, struct endpoint *e, const char
 	to->sin_port = htons(o.port);
 	if (inet_pton(AF_INET, address, &to->sin_addr) != 1)
 		die("%s: not an IPv4 address", address);
+	if (o.outstanding > 1 && o.sockets > 1)
+		die("several sockets have one RPC at a time");
 	e->pipelined = o.outstanding > 1;
+	e->sockets = o.sockets;
+	e->peers = o.peers;
 	alarm(TIME_LIMIT_S);
 	t->connect(e);
 	measure(t, e);

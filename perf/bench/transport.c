@@ -9,6 +9,7 @@
 #include "transport.h"
 
 #define BPAGES 1000			/* of a receive region: 65 MB */
+#define MANY_BPAGES 16			/* of each of many regions */
 #define MAX_UDP 65507
 #define UDP_QUEUE (8 << 20)		/* of a socket: all outstanding datagrams fit, and
 					 * what the kernel adds to each
@@ -46,17 +47,23 @@ static void set_option(int fd, int level, int name, int value, const char *what)
 
 static void homa_listen(struct endpoint *e, int port)
 {
-	if (homa_sock_open(&e->homa, AF_INET, port, BPAGES))
+	e->sockets = 1;
+	e->homa = xcalloc(1, sizeof(*e->homa));
+	if (homa_sock_open(&e->homa->sock, AF_INET, port, BPAGES))
 		die("no server over Homa");
 }
 
 static void homa_connect(struct endpoint *e)
 {
-	if (homa_sock_open(&e->homa, AF_INET, 0, BPAGES))
-		die("no client over Homa");
+	int pages = BPAGES / e->sockets + MANY_BPAGES, i;
+
+	e->homa = xcalloc(e->sockets, sizeof(*e->homa));
+	for (i = 0; i < e->sockets; i++)
+		if (homa_sock_open(&e->homa[i].sock, AF_INET, 0, pages))
+			die("no client over Homa");
 }
 
-static void homa_send(struct endpoint *e, const struct sockaddr_storage *to, uint64_t id,
+static void homa_send(struct homa_end *end, const struct sockaddr_storage *to, uint64_t id,
 		      struct iovec *v, int n)
 {
 	struct homa_sendmsg_args a = { .id = id };
@@ -65,16 +72,16 @@ static void homa_send(struct endpoint *e, const struct sockaddr_storage *to, uin
 		.msg_iov = v, .msg_iovlen = n, .msg_control = &a,
 	};
 
-	if (sendmsg(e->homa.fd, &h, 0) < 0)
+	if (sendmsg(end->sock.fd, &h, 0) < 0)
 		die("Homa, sendmsg: %s", strerror(errno));
 }
 
-static uint32_t homa_receive(struct endpoint *e, struct sockaddr_storage *from)
+static uint32_t homa_receive(struct homa_end *end, struct sockaddr_storage *from)
 {
 	ssize_t n;
 
-	e->in.id = 0;
-	n = homa_sock_recv(&e->homa, &e->in, from, 0);
+	end->in.id = 0;
+	n = homa_sock_recv(&end->sock, &end->in, from, 0);
 	if (n < 0)
 		die("Homa, recvmsg: %s", strerror(-n));
 	return n;
@@ -83,30 +90,35 @@ static uint32_t homa_receive(struct endpoint *e, struct sockaddr_storage *from)
 static void homa_serve(struct endpoint *e)
 {
 	struct iovec v[HOMA_MAX_BPAGES];
+	struct homa_end *end = e->homa;
 	struct sockaddr_storage from;
 	size_t left;
 	uint32_t i;
 
-	left = homa_receive(e, &from);
-	for (i = 0; i < e->in.num_bpages; i++) {
-		v[i].iov_base = e->homa.region + e->in.bpage_offsets[i];
+	left = homa_receive(end, &from);
+	for (i = 0; i < end->in.num_bpages; i++) {
+		v[i].iov_base = end->sock.region + end->in.bpage_offsets[i];
 		v[i].iov_len = left < HOMA_BPAGE_SIZE ? left : HOMA_BPAGE_SIZE;
 		left -= v[i].iov_len;
 	}
-	homa_send(e, &from, e->in.id, v, i);
+	homa_send(end, &from, end->in.id, v, i);
 }
 
 static bool homa_request(struct endpoint *e, uint32_t size)
 {
+	struct sockaddr_storage to = e->to;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&to;
 	struct iovec v = { e->buf, size };
 
-	homa_send(e, &e->to, 0, &v, 1);
+	v4->sin_addr.s_addr = htonl(ntohl(v4->sin_addr.s_addr) + e->turn % e->peers);
+	homa_send(&e->homa[e->turn++ % e->sockets], &to, 0, &v, 1);
 	return true;
 }
 
+/* With several sockets there is one RPC at a time. */
 static uint32_t homa_response(struct endpoint *e)
 {
-	return homa_receive(e, NULL);
+	return homa_receive(&e->homa[(e->turn - 1) % e->sockets], NULL);
 }
 
 /* ---- TCP ---- */

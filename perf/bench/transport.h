@@ -2,7 +2,8 @@
 /* The three transports that rpc_cost compares, each used as a plain program
  * would: blocking calls, one process a side.
  *
- *   homa  one socket; the server answers out of its receive region
+ *   homa  one socket; the server answers out of its receive region; a client may have
+ *         several, and several addresses of the server, each in its turn
  *   tcp   one connection, TCP_NODELAY; 4 bytes of length, then the message,
  *         in one write; the receiver reads twice
  *   udp   unconnected sockets, recvfrom() and sendto()
@@ -20,12 +21,19 @@
 
 #define FRAME_BYTES 4			/* of length, in front of a message over TCP */
 
+struct homa_end {
+	struct homa_sock sock;
+	struct homa_recvmsg_args in;	/* bpages to give back */
+};
+
 struct endpoint {
 	struct sockaddr_storage to;	/* client: the server */
 	int fd;				/* server over TCP: the connection, or -1 */
 	int listener;			/* server over TCP */
-	struct homa_sock homa;
-	struct homa_recvmsg_args in;	/* bpages to give back */
+	struct homa_end *homa;		/* over Homa: a socket, or @sockets of a client */
+	int sockets;
+	int peers;			/* client over Homa: addresses from @to on */
+	int turn;			/* RPCs begun so far: whose turn it is */
 	uint8_t *buf;			/* a message and its frame */
 	uint8_t *at;			/* client over TCP: what isn't written yet */
 	size_t left;

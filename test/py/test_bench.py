@@ -43,7 +43,7 @@ def test_lines_of_the_guest() -> None:
 def test_rows_are_what_each_protocol_can_do() -> None:
     rows = costs.plan()
     assert len(rows) == len(set(rows))
-    assert {row.link for row in rows} == set(costs.LINKS)
+    assert {row.link for row in rows} == set(costs.LINKS) | set(costs.GROWTH)
     assert max(row.size for row in rows if row.protocol == "udp") <= costs.MAX_UDP
     assert {row.protocol for row in rows if row.link == "veth-notso"} == {"tcp"}
     for link in ("veth", "vmxnet3"):
@@ -54,6 +54,15 @@ def test_rows_are_what_each_protocol_can_do() -> None:
         == ["veth homa 100 1 1000", "veth udp 100 1 1000"]
     with pytest.raises(ClusterError, match="not a regular expression"):
         costs.plan("(")
+
+
+def test_what_grows_is_compared_with_one() -> None:
+    found = [replace(cost(link="veth-peers"), outstanding=number, mean=mean)
+             for number, mean in ((1, 40000), (100, 44000), (10000, 50000))]
+    lines = costs.table(found, {}).splitlines()
+    assert "100 peers: 44.0k, 1.10 times what one costs" in lines
+    assert "10000 peers: 50.0k, 1.25 times what one costs: more than 1.2" in lines
+    assert not any("what one costs" in line for line in costs.table([cost()], {}).splitlines())
 
 
 def test_amounts_keep_three_digits() -> None:
