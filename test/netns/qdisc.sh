@@ -104,6 +104,16 @@ shares() {
 	done
 }
 
+# However this ends, or the module could not be removed.
+detach_all() {
+	local host
+	for host in h1 h2; do
+		on $host tc qdisc del dev e0 root
+		on $host tc qdisc del dev x0 root
+	done 2>/dev/null
+}
+trap detach_all EXIT
+
 attach() {
 	on "$1" tc qdisc replace dev e0 root homa
 }
