@@ -9,7 +9,6 @@
 #include "transport.h"
 
 #define BPAGES 1000			/* of a receive region: 65 MB */
-#define MANY_BPAGES 16			/* of each of many regions */
 #define MAX_UDP 65507
 #define UDP_QUEUE (8 << 20)		/* of a socket: all outstanding datagrams fit, and
 					 * what the kernel adds to each
@@ -55,11 +54,11 @@ static void homa_listen(struct endpoint *e, int port)
 
 static void homa_connect(struct endpoint *e)
 {
-	int pages = BPAGES / e->sockets + MANY_BPAGES, i;
+	int i;
 
 	e->homa = xcalloc(e->sockets, sizeof(*e->homa));
 	for (i = 0; i < e->sockets; i++)
-		if (homa_sock_open(&e->homa[i].sock, AF_INET, 0, pages))
+		if (homa_sock_open(&e->homa[i].sock, AF_INET, 0, BPAGES))
 			die("no client over Homa");
 }
 
