@@ -241,8 +241,7 @@ static int action_run(struct homa_net *hn, unsigned long action)
 		homa_devs_for_each(hn, homa_pacer_log);
 		break;
 	case 5:
-		tt_dump(&hn->tt);
-		break;
+		return tt_dump(&hn->tt);
 	case 6:
 	case 7:
 		homa_freeze(hn, action == 7);

@@ -46,6 +46,16 @@ check_equal "nothing is recorded while frozen" "$(grep -ci sendmsg $file)" 0
 trace h1
 check_at_least "recording goes on after the read" "$(events)" 4
 
+# To the kernel log, the newest first; they stay.
+"$STORM" --count 3 --min 100 --max 100 >/dev/null
+dmesg -C
+knob h1 action 5
+check_at_least "records in the kernel log" "$(dmesg | grep -cE '\[C[0-9]+\] ')" 4
+check_equal "which are out of order" "$(dmesg | sed -nE 's/.*homa: ([0-9.]+) \[C.*/\1/p' |
+	awk 'NR > 1 && $1 > last { n++ } { last = $1 } END { print n + 0 }')" 0
+trace h1
+check_at_least "and still in the ring" "$(events)" 4
+
 check_equal "mode" "$(on h1 stat -Lc %a /proc/net/timetrace)" 440
 on h1 setpriv --reuid 65534 --regid 65534 --clear-groups cat /proc/net/timetrace \
 	>/dev/null 2>&1

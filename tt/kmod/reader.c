@@ -279,8 +279,9 @@ static const struct tt_event *reader_pop_newest(struct tt_reader *reader,
  * @host: host; recording pauses meanwhile, and the records stay
  *
  * Context: process; may take long.
+ * Return: 0 or -ENOMEM
  */
-void tt_dump(struct tt_host *host)
+int tt_dump(struct tt_host *host)
 {
 	struct tt_reader *reader = tt_reader_alloc();
 	const struct tt_event *event;
@@ -288,7 +289,7 @@ void tt_dump(struct tt_host *host)
 	int cpu;
 
 	if (!reader)
-		return;
+		return -ENOMEM;
 	tt_stop(host);
 	synchronize_rcu();
 	tt_reader_start(reader, host);
@@ -299,4 +300,5 @@ void tt_dump(struct tt_host *host)
 	}
 	tt_go(host);
 	tt_reader_free(reader);
+	return 0;
 }

@@ -229,7 +229,7 @@ void tt_net_exit(struct tt_host *host);
 
 bool tt_freeze(struct tt_host *host);
 void tt_unfreeze(struct tt_host *host);
-void tt_dump(struct tt_host *host);
+int tt_dump(struct tt_host *host);
 
 static inline bool tt_is_frozen(const struct tt_host *host)
 {
