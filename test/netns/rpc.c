@@ -184,6 +184,37 @@ static void many_outstanding(void)
 	echoer_stop(&e);
 }
 
+/* Nobody waits in between, so tables get no time to grow. */
+static void hundreds_of_peers_at_once(void)
+{
+	enum { NUM = 300 };
+	struct hsock server = hsock_server(env.a, AF_INET, PORT);
+	static struct hsock clients[NUM];
+	struct hmsg m = { .rc = 0 };
+	char text[20];
+	uint64_t id;
+
+	for (int i = 0; i < NUM; i++)
+		clients[i] = hsock_open(env.a, AF_INET);
+	for (int i = 0; i < NUM; i++) {
+		snprintf(text, sizeof(text), "127.0.%d.%d", i / 200, 1 + i % 200);
+		union haddr to = haddr_of(AF_INET, text, PORT);
+
+		ASSERT_RC(hsock_request(&clients[i], &to, text, sizeof(text), &id), 0);
+	}
+	for (int i = 0; i < NUM; i++) {
+		m.args.id = 0;
+		ASSERT_RC(hsock_recvmsg(&server, &m, 0), sizeof(text));
+		ASSERT_RC(hsock_reply(&server, &m.from, m.args.id, "ok", 2), 0);
+	}
+	memset(&m, 0, sizeof(m));
+	for (int i = 0; i < NUM; i++) {
+		EXPECT_RC(hsock_recv_within(&clients[i], &m, 0, 5000), 2);
+		hsock_close(&clients[i]);
+	}
+	hsock_close(&server);
+}
+
 static void link_local_with_a_scope(void)
 {
 	struct hsock server = hsock_server(env.b, AF_INET6, PORT);
@@ -384,6 +415,7 @@ int main(int argc, char **argv)
 		KTAP_SLOW(other_mtus, 300),
 		KTAP_SLOW(no_resends_without_loss, 300),
 		KTAP_SLOW_EACH(many_outstanding, 300),
+		KTAP_SLOW(hundreds_of_peers_at_once, 300),
 		KTAP_SLOW(link_local_with_a_scope, 300),
 		KTAP_SLOW(neighbours_share_an_address, 300),
 		KTAP_SLOW(route_change_is_picked_up, 300),
