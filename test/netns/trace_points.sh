@@ -35,8 +35,10 @@ sh -c 'echo 1000 >/sys/module/homa/parameters/timetrace_events' 2>/dev/null
 check_equal "a size that is no power of two is refused" \
 	"$(cat /sys/module/homa/parameters/timetrace_events)" 131072
 
-# One RPC, whose records must fit together.
+# One RPC, in single packets, whose records must fit together.
+knob h1 max_gso_size 1500
 "$STORM" --count 1 --min 5000 --max 5000 >/dev/null
+knob h1 max_gso_size 0
 on h1 cat /proc/net/timetrace >/run/h1
 on h2 cat /proc/net/timetrace >/run/h2
 request=$(grep -m 1 'sendmsg request' /run/h1)
