@@ -42,8 +42,7 @@ static bool encap_marked(const struct sk_buff *skb, int off)
 	struct homa_common_hdr copy;
 
 	h = skb_header_pointer(skb, off, sizeof(copy), &copy);
-	return h && h->flags == HOMA_TCP_FLAGS &&
-	       h->urgent == htons(HOMA_TCP_URGENT);
+	return h && homa_is_marked(h);
 }
 
 /* IP may have found a TCP connection with such addresses and ports. */

@@ -79,9 +79,7 @@ void homa_headers_read(const struct sk_buff *skb, struct homa_headers *p)
 	if (!off || (protocol != IPPROTO_HOMA && protocol != IPPROTO_TCP))
 		return;
 	h = skb_header_pointer(skb, off, sizeof(h->common), &copy);
-	p->homa = h && (protocol == IPPROTO_HOMA ||
-			(h->common.flags == HOMA_TCP_FLAGS &&
-			 h->common.urgent == htons(HOMA_TCP_URGENT)));
+	p->homa = h && (protocol == IPPROTO_HOMA || homa_is_marked(&h->common));
 	if (!p->homa) {
 		p->ack = protocol == IPPROTO_TCP && tcp_is_ack(skb, off, bytes);
 		return;

@@ -411,6 +411,12 @@ static void own_taken(struct Qdisc *sch, const struct sk_buff *skb)
 	qdisc_count(sch, -1, -qdisc_pkt_len(skb));
 }
 
+/* Do packets of others wait, here or in another queue of the device? */
+static bool link_has_others(const struct homa_qdisc *q)
+{
+	return other_waits(q) || atomic_read(&q->link->others);
+}
+
 /* One that is not Homa's has left: it owes something only if Homa waited. */
 static void other_spent(struct homa_qdisc *q, const struct sk_buff *skb)
 {
@@ -426,7 +432,7 @@ static void other_spent(struct homa_qdisc *q, const struct sk_buff *skb)
 /* Homa has sent a packet; likewise. */
 static void homa_spent(struct homa_qdisc *q, const struct sk_buff *skb)
 {
-	if (other_waits(q) || atomic_read(&q->link->others))
+	if (link_has_others(q))
 		atomic64_sub((s64)qdisc_pkt_len(skb) * (100 - homa_share(q)),
 			     &q->link->credit);
 	else
@@ -437,7 +443,7 @@ static void homa_spent(struct homa_qdisc *q, const struct sk_buff *skb)
 /* Has Homa had so much more than its share that not even urgent packets may go? */
 static bool homa_overdrawn(const struct homa_qdisc *q)
 {
-	return (other_waits(q) || atomic_read(&q->link->others)) &&
+	return link_has_others(q) &&
 	       atomic64_read(&q->link->credit) < -QDISC_OVERDRAFT * 100;
 }
 

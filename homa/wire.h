@@ -99,6 +99,13 @@ struct homa_common_hdr {
 	__be64 sender_id;
 } __packed;
 
+/* Is it a packet of Homa's, where IP says that it is TCP's? */
+static inline bool homa_is_marked(const struct homa_common_hdr *h)
+{
+	return h->flags == HOMA_TCP_FLAGS &&
+	       h->urgent == htons(HOMA_TCP_URGENT);
+}
+
 /**
  * struct homa_ack - says that a client needs nothing more of one RPC
  * @client_id: id as the client knows it; 0: no RPC
