@@ -99,13 +99,6 @@ struct homa_common_hdr {
 	__be64 sender_id;
 } __packed;
 
-/* Is it a packet of Homa's, where IP says that it is TCP's? */
-static inline bool homa_is_marked(const struct homa_common_hdr *h)
-{
-	return h->flags == HOMA_TCP_FLAGS &&
-	       h->urgent == htons(HOMA_TCP_URGENT);
-}
-
 /**
  * struct homa_ack - says that a client needs nothing more of one RPC
  * @client_id: id as the client knows it; 0: no RPC
@@ -224,6 +217,13 @@ static inline u32 homa_window_bytes(u32 window)
 	if (window < HOMA_MIN_WINDOW)
 		return HOMA_MAX_MESSAGE_LENGTH;
 	return min_t(u32, window, HOMA_MAX_LARGE_BPAGES) << HOMA_BPAGE_SHIFT;
+}
+
+/* Is it a packet of Homa's, where IP says that it is TCP's? */
+static inline bool homa_is_marked(const struct homa_common_hdr *h)
+{
+	return h->flags == HOMA_TCP_FLAGS &&
+	       h->urgent == htons(HOMA_TCP_URGENT);
 }
 
 /* Offset in the message of a DATA packet's first byte, in either form. */

@@ -13,6 +13,11 @@ from . import TOP
 
 LAB = str(TOP / "cloudlab" / "bin" / "lab")
 
+sys.path.insert(0, str(TOP / "cloudlab"))
+
+from clusterlib import vm  # noqa: E402
+from clusterlib.errors import ClusterError  # noqa: E402
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -55,6 +60,19 @@ def debian_headers(version: str) -> str:
     if not found:
         raise LookupError(f"no linux-headers for {version} in /usr/src: run `make deps`")
     return str(found[-1])
+
+
+def live_tools(version: str) -> list[str]:
+    """Return make's words that build perf/ for Debian's kernel VERSION.
+
+    Its headers do not have the types; its image has, which machines without a boot
+    loader lack: then the one is meant that virtual machines start.
+    """
+    try:
+        image = vm.find(version).image
+    except ClusterError as error:
+        raise LookupError(str(error)) from None
+    return [f"KDIR={debian_headers(version)}", f"BTF={image}"]
 
 
 def load(path: Path = TOP / "test" / "kernels.conf") -> dict[str, Kernel]:
