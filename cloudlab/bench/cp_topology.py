@@ -21,7 +21,8 @@ def _options(parser: ArgumentParser) -> None:
 
 @study(protocols="homa,tcp", load=0.5, options=_options)
 def cp_topology(args: Namespace) -> list:
-    """One switch against leaves and spines, oversubscribed once, twice and four times."""
+    """One switch against leaves and spines, oversubscribed once, twice and four times. Slowdown is
+    over an idle round trip through a spine, so that of a pair below one leaf may be under 1."""
     hosts = parse_cluster(args.cluster)[1]
     common = (("ports_exact", True), ("events", fabric.failures(args.fail) if args.fail else ()))
     own, args.fabric = args.fabric, None        # what cases differ in is not of all of them

@@ -8,6 +8,7 @@ from clusterlib.experiment import RPCS, Experiment, run
 from clusterlib.job import parse_freeze, parse_knob
 from clusterlib.published import HELP
 from clusterlib.registry import bench
+from clusterlib.study import SMOKE_RPCS
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -30,6 +31,7 @@ def add_options(parser: ArgumentParser) -> None:
         help="put a network card under each host, such as 'ring=64 tx_coalesce=20000' (lab run)")
     add("--ipv6", action="store_true", help="run over IPv6")
     add("--protocols", default="homa,tcp", help="of homa, tcp, dctcp, separated by commas (%(default)s)")
+    add("--smoke", action="store_true", help="a small run that shows that it works: few RPCs")
     add("--unloaded", type=int, default=2, metavar="N", help="unloaded RPCs a size (%(default)s)")
     add("--flavor", default="fast", help="kernel flavor (%(default)s)")
     add("--kernel", metavar="V", help="kernel version, such as 6.1")
@@ -50,6 +52,8 @@ def add_options(parser: ArgumentParser) -> None:
 def cp_vs_tcp(args: Namespace) -> int:
     """Homa and TCP under the same load: slowdown by message size, tails, metrics, a trace."""
     args.knobs = tuple(args.knobs)
+    if args.smoke:
+        args.unloaded, args.rpcs = 1, args.rpcs or (None if args.ms else SMOKE_RPCS)
     wanted = {f.name: getattr(args, f.name) for f in fields(Experiment) if hasattr(args, f.name)}
     summary = run(Experiment("cp_vs_tcp", **wanted), args.out, args.keep)
     return 1 if summary["failures"] else 0

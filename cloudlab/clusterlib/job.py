@@ -168,7 +168,9 @@ def _write_commands(cluster, protocol: str, load: Load, job: Path, first: bool) 
             file.write(client_command(protocol, family, others, load, cluster.path(
                 job, stem(host, protocol, first)), host))
     probe = senders[0]
-    server = next(h for h in targets if h != probe)
+    # Over two tiers the longest way is the idle round trip: the last host is below another leaf.
+    far = reversed(targets) if cluster.network.fabric else targets
+    server = next(h for h in far if h != probe)
     path = cluster.path(job, stem(probe, protocol, first) + ".unloaded")
     with open(job / f"h{probe}.unloaded", "a", encoding="utf-8") as file:
         file.write(unloaded_command(protocol, family, cluster.address(server), load, path, probe)

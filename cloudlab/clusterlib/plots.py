@@ -32,13 +32,13 @@ def _plain(value: float, _position: int) -> str:
 PLAIN = matplotlib.ticker.FuncFormatter(_plain)
 
 
-def _steps(cumulative: np.ndarray, values: np.ndarray) -> tuple:
+def steps(cumulative: np.ndarray, values: np.ndarray) -> tuple:
     """Corners of a step curve whose value holds from one cumulative fraction to the next."""
     x = np.repeat(np.concatenate(([0.0], cumulative)), 2)[1:-1] * 100
     return x, np.repeat(values, 2)
 
 
-def _decade_limits(axes, values: np.ndarray, least: float) -> None:
+def decade_limits(axes, values: np.ndarray, least: float) -> None:
     finite = values[np.isfinite(values) & (values > 0)]
     top = 10 ** np.ceil(np.log10(finite.max() * 1.05)) if len(finite) else 10 * least
     axes.set_yscale("log")
@@ -46,7 +46,7 @@ def _decade_limits(axes, values: np.ndarray, least: float) -> None:
     axes.yaxis.set_major_formatter(PLAIN)
 
 
-def _size_axis(axes, sizes: np.ndarray) -> None:
+def size_axis(axes, sizes: np.ndarray) -> None:
     """x: share of the messages; below it the sizes reached at each 10%, above it the share."""
     marks = np.arange(0, 101, 10)
     names = [size_label(int(np.min(sizes)))] + [size_label(size_at(sizes, m / 100))
@@ -59,7 +59,7 @@ def _size_axis(axes, sizes: np.ndarray) -> None:
     above.tick_params(labelsize=8, length=2, colors="#707070")
 
 
-def _print_counts(axes, table: pd.DataFrame) -> None:
+def print_counts(axes, table: pd.DataFrame) -> None:
     """n of each bucket, in its column at the bottom."""
     upper = table.cumulative.to_numpy() * 100
     lower = np.concatenate(([0.0], upper[:-1]))
@@ -93,10 +93,10 @@ def size_curves(axes, buckets: dict, column: str, least: float, published: tuple
         for p, color in (("p99", dark), ("p50", light)):
             values = table[f"{p}_{column}"].to_numpy(dtype=float)
             seen.append(values)
-            axes.plot(*_steps(cumulative, values), color=color,
+            axes.plot(*steps(cumulative, values), color=color,
                       label=f"{label(protocol)} {p.upper()}")
     seen.append(draw_published(axes, published, list(buckets), column))
-    _decade_limits(axes, np.concatenate(seen), least)
+    decade_limits(axes, np.concatenate(seen), least)
 
 
 def versus_size(buckets: dict, sizes: np.ndarray, column: str, title: str, ylabel: str,
@@ -105,8 +105,8 @@ def versus_size(buckets: dict, sizes: np.ndarray, column: str, title: str, ylabe
     with plt.style.context(STYLE):
         figure, axes = plt.subplots()
         size_curves(axes, buckets, column, 1, published)
-        _size_axis(axes, sizes)
-        _print_counts(axes, next(iter(buckets.values())))
+        size_axis(axes, sizes)
+        print_counts(axes, next(iter(buckets.values())))
         axes.set_ylabel(ylabel)
         axes.set_title(title, pad=26)
         axes.legend(ncols=2, loc="best")
@@ -162,5 +162,6 @@ def all_figures(buckets: dict, done: dict, sizes: np.ndarray, short: int, what: 
 
 def save_figure(figure, path) -> None:
     """Write a PNG that does not depend on when it was made."""
-    figure.savefig(path, metadata={"Software": None})
+    # The style's own bbox counts while a figure is drawn, not when it is written.
+    figure.savefig(path, metadata={"Software": None}, bbox_inches="tight")
     plt.close(figure)

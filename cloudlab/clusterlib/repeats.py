@@ -85,6 +85,8 @@ SHORT = {"rpcs": "RPCs", "short_p50_us": "P50 short us", "short_p99_us": "P99 sh
 def table_text(means: pd.DataFrame, first: str) -> str:
     """The figures as text; short: the messages up to the median size."""
     names = [first] * (first not in SHOWN) + list(SHOWN)
+    if first == "total_gbps":           # of one client or server: the mean host says nothing
+        names[names.index("goodput_gbps")] = "krpcs_per_second"
     lines = [["case", "workload", "protocol", *(SHORT.get(n, n) for n in names)]]
     for row in means.to_dict("records"):
         lines.append([row["case"], row["workload"].rsplit("/", 1)[-1], row["protocol"],

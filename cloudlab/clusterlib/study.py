@@ -12,6 +12,7 @@ sent what they measured, where the next ones depend on that. The rest is here:
 """
 
 import json
+import re
 import shutil
 import time
 from argparse import ArgumentParser, Namespace
@@ -40,6 +41,10 @@ class Case:
     name: str
     changes: tuple = ()
     x: float | None = None
+
+    def workload(self, wanted: str) -> str:
+        """Its own workload, or the one that all cases are run with."""
+        return dict(self.changes).get("workload", wanted)
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,8 @@ class Run:
         if self.args.smoke and len(cases) > SMOKE_CASES:
             cases = [cases[0], *cases[1 - SMOKE_CASES:]]
         self.cases |= {case.name: case for case in cases}
-        plans = {(case.name, workload, seed): experiment(self.study, self.args, case, workload, seed)
+        plans = {(case.name, case.workload(workload), seed): experiment(
+            self.study, self.args, case, workload, seed)
                  for seed in self.seeds for case in cases for workload in self.workloads}
         todo = {key: made for key, made in plans.items() if not self._finished(key)}
         begin = len(self.rows)
@@ -241,6 +247,11 @@ def run(study: Study, args: Namespace) -> int:
         return going.conclude()
 
 
+def first_sentence(text: str) -> str:
+    """The first sentence of a docstring, in one line."""
+    return re.split(r"(?<=\.) (?=[A-Z])", " ".join(text.split()))[0]
+
+
 def study(**words: object):
     """Mark the function that returns the cases of a bench; its docstring is the help."""
     def mark(function):
@@ -251,6 +262,6 @@ def study(**words: object):
 
         carry_out.study = made
         carry_out.bench = Bench(made.name, lambda parser: add_options(parser, made), carry_out,
-                                made.help.splitlines()[0])
+                                first_sentence(made.help))
         return carry_out
     return mark

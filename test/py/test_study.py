@@ -7,13 +7,14 @@ import math
 import subprocess
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from cperf_job import TOP
 
-from clusterlib import estimate, repeats, results, store, study
+from clusterlib import estimate, repeats, results, store, study, studyplot
 from clusterlib.errors import ClusterError
 from clusterlib.experiment import Experiment
 from clusterlib.registry import all_benches
@@ -190,3 +191,55 @@ def test_wrong_usage_is_one_line(words: list, said: str) -> None:
     assert done.returncode == 2 and said in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert set(RESULTS.glob("*")) == before
+
+
+def figures(cases: list, seeds: int = 1) -> pd.DataFrame:
+    """Means of a made-up study: (case, x, P99 of the shortest half)."""
+    rows = [{"case": c, "x": x, "workload": "w4", "seed": s, "protocol": "homa",
+             **{n: 1.0 for n in repeats.FIGURES}, "short_p99_us": v * (1 + s / 100), "rpcs": 500}
+            for c, x, v in cases for s in range(seeds)]
+    return repeats.over_seeds(pd.DataFrame(rows))
+
+
+def drawn(means: pd.DataFrame, bench: str):
+    """The axes of the picture of its P99."""
+    (axes,) = studyplot.versus(means, STUDIES[bench], "short_p99_us", "title").axes
+    plt.close(axes.figure)
+    return axes
+
+
+def test_what_differs_much_is_drawn_on_a_logarithmic_axis() -> None:
+    near, far = [("a", None, 5), ("b", None, 90)], [("a", None, 5), ("b", None, 170_000)]
+    assert drawn(figures(near), "cp_topology").get_yscale() == "linear"
+    assert drawn(figures(far), "cp_topology").get_yscale() == "log"
+    assert drawn(figures(near), "cp_topology").get_ylim()[0] == 0
+
+
+def test_pictures_say_what_their_bars_are() -> None:
+    cases = [("a", None, 5), ("b", None, 6)]
+    assert "95% confidence interval" not in drawn(figures(cases), "cp_topology").get_title("left")
+    repeated = drawn(figures(cases, 5), "cp_topology")
+    assert "mean of 5 seeds, 95% confidence interval" in repeated.get_title("left")
+    assert repeated.containers[0].has_yerr
+
+
+def test_a_case_without_a_number_is_a_line_across() -> None:
+    axes = drawn(figures([("unlimited", None, 5), ("80%", 100, 6), ("40%", 50, 9)]), "cp_buffers")
+    assert [line.get_label() for line in axes.lines if line.get_linestyle() == "--"] \
+        == ["Homa, unlimited"]
+    assert axes.get_xlabel() == "Buffer of the switch, kB"
+
+
+def test_numbers_that_were_tried_are_on_the_axis() -> None:
+    axes = drawn(figures([(f"{x:g}%", x, 5 + x) for x in (0, 0.01, 0.1, 2)]), "cp_loss")
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0", "0.01", "0.1", "2"]
+
+
+def test_a_case_with_a_workload_of_its_own_says_so() -> None:
+    own = {case.name: case.workload("100") for case in all_cases("cp_basic")}
+    assert own["100 B latency"] == "100" and own["server Gbps"] == "500000"
+
+
+def test_the_first_sentence_is_the_short_help() -> None:
+    assert study.first_sentence("2, 4, ... hosts send\nto one. More of it.") \
+        == "2, 4, ... hosts send to one."
