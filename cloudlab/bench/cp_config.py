@@ -68,7 +68,7 @@ def _options(parser: ArgumentParser) -> None:
                         "sysctl of net.homa, A.B.C=V,V,... any other (%(default)s)")
 
 
-@study(options=_options, x="Value of the setting")
+@study(options=_options, x="Value of {config}")
 def cp_config(args: Namespace) -> list:
     """One setting, a case a value: -c says which."""
     name, given, values = args.config.partition("=")

@@ -31,7 +31,7 @@ def _options(parser: ArgumentParser) -> None:
                         help="what to sweep (%(default)s)")
 
 
-@study(protocols="tcp", options=_options, x="Value of the setting")
+@study(protocols="tcp", options=_options, x="Value of {config}")
 def cp_tcp_config(args: Namespace) -> list:
     """One setting of TCP, a case a value; --protocols dctcp for DCTCP."""
     if "homa" in args.protocols.split(","):

@@ -11,7 +11,7 @@ from .errors import ClusterError
 from .registry import all_benches
 from .repeats import over_seeds
 from .stats import add_latency, common_baseline, size_at
-from .study import place_of, read_cases
+from .study import named, options_of, place_of, read_cases
 from .units import rate_label
 
 
@@ -41,8 +41,10 @@ def _one(folder: Path, into: Path, others: published.Table | None) -> list:
     return [into / f"{name}.{kind}" for name in made for kind in ("png", "pdf")]
 
 
-def _study(folder: Path, into: Path, bench: str) -> list:
+def _study(folder: Path, into: Path) -> list:
     """The pictures of a study."""
+    plan = json.loads((folder / "plan.json").read_text())
+    bench = plan["bench"]
     found = next((b.run.study for b in all_benches() if b.name == bench), None)
     if not found:
         raise ClusterError(f"{folder}: there is no bench {bench}")
@@ -51,6 +53,7 @@ def _study(folder: Path, into: Path, bench: str) -> list:
     buckets = {(row.case, row.workload, row.protocol): pd.read_csv(
         place_of(folder, row.case, row.workload, row.seed) / f"buckets-{row.protocol}.csv")
         for row in first.itertuples()}
+    found = named(found, options_of(found, plan["arguments"][2:]))
     made = studyplot.draw(into, found, over_seeds(table), buckets)
     return [into / f"{stem}.{kind}" for _, stem, _ in made for kind in ("png", "pdf")]
 
@@ -66,5 +69,5 @@ def redraw(folder: Path, into: Path, beside: str | None = None) -> list:
                            f"{min(folder.glob('*-s*'), default=folder).name}", 2)
     into.mkdir(parents=True, exist_ok=True)
     if of_study:
-        return _study(folder, into, json.loads((folder / "plan.json").read_text())["bench"])
+        return _study(folder, into)
     return _one(folder, into, others)

@@ -234,6 +234,19 @@ def batches(study: Study, args: Namespace, run: Run) -> None:
         pass
 
 
+def named(study: Study, args: Namespace) -> Study:
+    """The study, whose x axis names the setting that is swept."""
+    setting = getattr(args, "config", "").partition("=")[0]
+    return replace(study, x=study.x.replace("{config}", setting))
+
+
+def options_of(study: Study, words: list) -> Namespace:
+    """The options of a study in the words after `cperf run BENCH`."""
+    parser = ArgumentParser()
+    add_options(parser, study)
+    return parser.parse_args(words)
+
+
 def run(study: Study, args: Namespace) -> int:
     """Carry a study out; 0 if no RPC failed."""
     resume = bool(getattr(args, "resume", False))
@@ -242,7 +255,7 @@ def run(study: Study, args: Namespace) -> int:
         results.write_json(folder / "plan.json", {
             "version": 1, "bench": study.name, "arguments": results.plain_arguments(args.words),
             "source": results.source_state()})
-        going = Run(study, args, folder, raw)
+        going = Run(named(study, args), args, folder, raw)
         batches(study, args, going)
         return going.conclude()
 

@@ -93,8 +93,8 @@ def versus(means: pd.DataFrame, study, figure_name: str, title: str):
     return figure
 
 
-def _legend_below(axes, distance: float) -> None:
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -distance), ncols=3)
+def _legend_below(axes, distance: float, title: str = "") -> None:
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -distance), ncols=3, title=title)
 
 
 def _some(chosen: dict) -> dict:
@@ -105,8 +105,8 @@ def _some(chosen: dict) -> dict:
     return {names[round(i * step)]: chosen[names[round(i * step)]] for i in range(MAX_CURVES)}
 
 
-def by_size(buckets: dict, workload: str, protocol: str, title: str):
-    """P99 slowdown by message size, a curve a case."""
+def by_size(buckets: dict, workload: str, protocol: str, title: str, what: str = ""):
+    """P99 slowdown by message size, a curve a case; in what the cases differ."""
     chosen = _some({case: table for (case, w, p), table in buckets.items()
                     if w == workload and p == protocol})
     first = next(iter(chosen.values()))
@@ -122,7 +122,7 @@ def by_size(buckets: dict, workload: str, protocol: str, title: str):
         plots.print_counts(axes, first)
         axes.set_ylabel("P99 slowdown (latency / unloaded latency)")
         axes.set_title(title, pad=26)
-        _legend_below(axes, 0.13)
+        _legend_below(axes, 0.13, what)
     return figure
 
 
@@ -161,8 +161,8 @@ def draw(folder: Path, study, means: pd.DataFrame, buckets: dict) -> list:
             if any(_has_sizes(t) for t in tables):
                 title = f"{study.name}, {name}: slowdown by size, {plots.label(protocol)}"
                 stem = f"slowdown_{name}_{protocol}"
-                made.append((title, stem, save(by_size(buckets, workload, protocol, title), folder,
-                                               stem)))
+                made.append((title, stem, save(
+                    by_size(buckets, workload, protocol, title, study.x), folder, stem)))
     return made
 
 
