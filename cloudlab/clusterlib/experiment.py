@@ -194,10 +194,13 @@ class Experiment:
 
     def headline(self, load: job.Load, setup: dict) -> str:
         """What is going to be run, in one line."""
-        offers = " ".join(f"{p} {v:.3f}" for p, v in setup["wire_load"].items())
+        what = f"a closed loop of {self.client_max} RPCs a client for {load.ms:g} ms"
+        if self.load:
+            offers = " ".join(f"{p} {v:.3f}" for p, v in setup["wire_load"].items())
+            what = (f"{load.gbps:.4g} Gb/s of requests a host for {load.ms:g} ms; "
+                    f"wire load {offers}")
         return (f"{self.workload} on {self.cluster}, {setup['link']} links, MTU {setup['mtu']}, "
-                f"seed {self.seed}: {load.gbps:.4g} Gb/s of requests a host for {load.ms:g} ms; "
-                f"wire load {offers}")
+                f"seed {self.seed}: {what}")
 
 
 def say_estimate(experiments: list, jobs: int) -> None:

@@ -16,7 +16,7 @@ FIGURES = {
     "all_p99_slowdown": ("P99 slowdown, all", "all", "p99_slowdown"),
     "largest_p99_us": ("P99 of the largest messages, us", "largest", "p99_us"),
     "goodput_gbps": ("Goodput, Gb/s a host", None, "goodput_gbps"),
-    "total_gbps": ("Payload, Gb/s in all", None, "total_gbps"),
+    "total_gbps": ("Payload of both directions, Gb/s in all", None, "total_gbps"),
     "krpcs_per_second": ("Thousand RPCs a second, in all", None, "krpcs_per_second"),
     "measured_wire_load": ("Wire load measured", None, "measured_wire_load"),
     "peak_kb": ("Most bytes in a switch port, kB", "ports", "peak_bytes"),

@@ -243,3 +243,8 @@ def test_a_case_with_a_workload_of_its_own_says_so() -> None:
 def test_the_first_sentence_is_the_short_help() -> None:
     assert study.first_sentence("2, 4, ... hosts send\nto one. More of it.") \
         == "2, 4, ... hosts send to one."
+
+
+def test_a_closed_loop_says_so() -> None:
+    one = Experiment("x", load=0, client_max=40, ms=20.0)
+    assert one.headline(*one.plan()).endswith("a closed loop of 40 RPCs a client for 20 ms")
