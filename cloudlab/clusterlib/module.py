@@ -19,7 +19,8 @@ def make(target: str, kdir: Path, arch: str) -> Path:
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         errors = [line for line in (done.stderr + done.stdout).splitlines()
-                  if "error" in line.lower() or "***" in line]
+                  if "error" in line.lower() or "***" in line
+                  or line.endswith(": not found")]
         raise ClusterError(f"make {target}: it does not build: " + (errors or ["no output"])[0])
     return cache.REPO / lines[-1]
 

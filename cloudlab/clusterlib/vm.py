@@ -65,14 +65,29 @@ def installed(version: str) -> list[str]:
     return sorted(found, key=lambda name: [int(n) for n in re.findall(r"\d+", name)])
 
 
+def image_in(root: Path, release: str) -> Path:
+    """Return where the image of RELEASE is, or would be; Debian's moved in 7.2."""
+    moved = root / "lib/modules" / release / "vmlinuz"
+    return moved if moved.exists() else root / "boot" / f"vmlinuz-{release}"
+
+
 def unpacked(release: str) -> Path:
     """Return a folder with the kernel package of RELEASE, fetched when needed."""
     folder = cache.root() / "vm" / release
     with cache.making(folder) as needed:
         if needed:
-            fetch.unpack(f"linux-image-{release}", folder)
-            fetch.run("depmod", "-b", folder, release)
+            unpack_image(release, folder)
     return folder
+
+
+def unpack_image(release: str, folder: Path) -> None:
+    """Unpack a kernel and its modules: one package, or since 7.2 three, without lib/."""
+    image = f"linux-image-{release}"
+    for package in (image, *fetch.needs(image, r"linux-(?:binary|modules)-\S+")):
+        fetch.unpack(package, folder)
+    if not (folder / "lib").exists():
+        (folder / "lib").symlink_to("usr/lib")
+    fetch.run("depmod", "-b", folder, release)
 
 
 def fetched(version: str) -> Stock:
@@ -83,20 +98,20 @@ def fetched(version: str) -> Stock:
     with cache.making(folder) as needed:
         if needed:
             unpack_with_headers(version, folder)
-    image = next((folder / "boot").glob("vmlinuz-*"))
-    release = image.name.removeprefix("vmlinuz-")
-    return Stock(release, image, folder, folder / "usr/src" / f"linux-headers-{release}")
+    release = next((folder / "lib/modules").iterdir()).name
+    return Stock(release, image_in(folder, release), folder,
+                 folder / "usr/src" / f"linux-headers-{release}")
 
 
 def unpack_with_headers(version: str, folder: Path) -> None:
     """Make FOLDER hold a kernel of VERSION and headers that work where they are."""
     name = fetch.newest(rf"linux-headers-{re.escape(version)}\.[0-9+.a-z]*(-[0-9]+)?-amd64")
     parts = fetch.needs(name, r"linux-(?:headers-\S+-common|kbuild-\S+)")
-    for package in (name, *parts, name.replace("-headers-", "-image-")):
+    for package in (name, *parts):
         fetch.unpack(package, folder)
     makefile = folder / "usr/src" / name / "Makefile"
-    makefile.write_text(makefile.read_text().replace(" /usr/", f" {folder}/usr/"))
-    fetch.run("depmod", "-b", folder, name.removeprefix("linux-headers-"))
+    makefile.write_text(re.sub("(?<=[ =])/usr/", f"{folder}/usr/", makefile.read_text()))
+    unpack_image(name.removeprefix("linux-headers-"), folder)
 
 
 def find(kernel: str) -> Stock:
@@ -106,7 +121,7 @@ def find(kernel: str) -> Stock:
         if not image.is_file():
             raise ClusterError(f"{image}: no such file", 2)
         release = release_of(image)
-        roots = [folder for folder in (image.parents[1], Path("/"))
+        roots = [folder for folder in (*image.parents[1:5], Path("/"))
                  if (folder / "lib/modules" / release).is_dir()]
         if not roots:
             raise ClusterError(f"no modules of {release} beside {image} or in /lib/modules")
@@ -115,11 +130,11 @@ def find(kernel: str) -> Stock:
     if not releases:
         return fetched(kernel)
     release = releases[-1]
-    image = Path("/boot") / f"vmlinuz-{release}"
-    root = Path("/") if image.exists() and (Path("/lib/modules") / release /
-                                            "modules.dep").exists() else unpacked(release)
-    return Stock(release, root / "boot" / image.name, root,
-                 Path("/lib/modules") / release / "build")
+    kdir = Path("/lib/modules") / release / "build"
+    root = Path("/")
+    if not image_in(root, release).exists() or not (kdir.parent / "modules.dep").exists():
+        root = unpacked(release)
+    return Stock(release, image_in(root, release), root, kdir)
 
 
 def accelerator(stock: Stock) -> list[str]:
