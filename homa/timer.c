@@ -9,8 +9,9 @@
  *				after timeout_ticks and timeout_resends
  *				RESENDs, its own or, if the peer answers no
  *				RPC, those of all
- *	response sent		NEED_ACK after request_ack_ticks, then at
- *				intervals that double; the RPC ends when
+ *	response sent		NEED_ACK after request_ack_ticks, or later on a
+ *				host that has many RPCs, then at intervals
+ *				that double; the RPC ends when
  *				NEED_ACK_TRIES were not answered
  *	grants for a response	the same, but the first after timeout_ticks
  *
@@ -38,6 +39,7 @@
 #include "prio.h"
 #include "rpc.h"
 #include "silent.h"
+#include "sock.h"
 #include "timer.h"
 
 /* 2 + 4 + ... + 1024 + 1024 ms: about 3 s until a dead client is forgotten. */
@@ -54,7 +56,7 @@
 
 /* A client that waits for very many responses waits longer for each, and should not
  * spend its time asking for them: so long for each of them, at least. If a response is
- * lost the server asks about it (NEED_ACK) all the same.
+ * lost the server asks about it (NEED_ACK), too.
  */
 #define TIMER_RPC_NSECS 50000
 
@@ -75,9 +77,16 @@
  */
 #define TIMER_UNWELCOME 4
 
-static u64 ticks_to_ns(int ticks)
+/* A client with many RPCs takes its time for each response, and one with many servers
+ * comes back late; then it acknowledges along with its next request, which spares both
+ * hosts the question and its answer. So long for each server RPC of this host, at least.
+ * A lost response does not have to wait for that: its client asks after resend_ticks.
+ */
+#define TIMER_ACK_NSECS 200000
+
+static u64 ticks_to_ns(u64 ticks)
 {
-	return (u64)ticks * NSEC_PER_MSEC;
+	return ticks * NSEC_PER_MSEC;
 }
 
 /* How long a peer may be silent, of @ticks or what many outstanding RPCs make of it. */
@@ -87,6 +96,28 @@ static u64 timer_silence_ns(const struct homa_rpc *rpc, int ticks)
 			  atomic_read(&rpc->hn->unanswered) : 0;
 
 	return max(ticks_to_ns(ticks), outstanding * TIMER_RPC_NSECS);
+}
+
+/* May responses stay here for longer, or is what they hold needed for new RPCs? */
+static bool timer_has_room(const struct homa_rpc *rpc)
+{
+	const struct homa_sysctls *s = &rpc->hn->sysctl;
+	const struct homa_sock *hsk = rpc->hsk;
+	const struct sock *sk = &hsk->inet.sk;
+
+	return READ_ONCE(hsk->num_server_rpcs) < READ_ONCE(s->max_server_rpcs) / 2 &&
+	       atomic_read(&rpc->peer->server_rpcs) < READ_ONCE(s->max_peer_rpcs) / 2 &&
+	       atomic_read(&rpc->hn->server_rpcs) < READ_ONCE(s->max_host_rpcs) / 2 &&
+	       atomic_long_read(&hsk->tx_mem) < READ_ONCE(sk->sk_sndbuf) / 2;
+}
+
+/* How long a server waits for an acknowledgment: for @ticks, or what many RPCs make of it. */
+static u64 timer_ack_ns(const struct homa_rpc *rpc, u64 ticks)
+{
+	u64 wait = atomic_read(&rpc->hn->server_rpcs) * (u64)TIMER_ACK_NSECS;
+	u64 least = ticks_to_ns(ticks);
+
+	return wait <= least || !timer_has_room(rpc) ? least : wait;
 }
 
 /* Lets the timer fire at rpc->next_action. The timer wheel rounds longer times up by
@@ -158,10 +189,9 @@ void homa_timer_sent(struct homa_rpc *rpc, u64 now)
 		/* A client that has not got all may long be busy with others;
 		 * but if it is dead no grant will ever come.
 		 */
-		rpc->next_action = now +
-			ticks_to_ns(rpc->out.done_at ?
-				    READ_ONCE(s->request_ack_ticks) :
-				    READ_ONCE(s->timeout_ticks));
+		rpc->next_action = now + (rpc->out.done_at ?
+			timer_ack_ns(rpc, READ_ONCE(s->request_ack_ticks)) :
+			ticks_to_ns(READ_ONCE(s->timeout_ticks)));
 		timer_arm(rpc, now);
 	}
 }
@@ -221,7 +251,7 @@ static void timer_need_ack(struct homa_rpc *rpc, u64 now,
 	ticks = min_t(u64, ticks << rpc->backoff, NEED_ACK_MAX_TICKS);
 	rpc->tries++;
 	rpc->backoff = min(rpc->backoff + 1, NEED_ACK_TRIES);
-	rpc->next_action = now + ticks_to_ns(ticks);
+	rpc->next_action = now + timer_ack_ns(rpc, ticks);
 	timer_arm(rpc, now);
 }
 

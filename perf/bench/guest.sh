@@ -31,7 +31,9 @@ make_many() {
 		ip netns exec c sysctl -q "net.homa.$name=1000000"
 		ip netns exec s sysctl -q "net.homa.$name=1000000"
 	done
-	ip netns exec c sysctl -q net.homa.wmem_max=1000000000
+	for name in c s; do
+		ip netns exec $name sysctl -q net.homa.wmem_max=1000000000
+	done
 }
 
 # make LINK: hosts c (client) and s (server, 10.7.0.2)

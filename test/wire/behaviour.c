@@ -477,6 +477,36 @@ static void need_acks_end(void)
 	EXPECT(asked < 200, "asked %d times", asked);
 }
 
+/* 200 us for each RPC, so that the client can acknowledge along with a request; but no
+ * longer than usual if new RPCs need the room.
+ */
+static void need_acks_wait_for_busy_clients(void)
+{
+	static const struct {
+		const char *limit;
+		bool waits;
+	} cases[] = { { "10000", true }, { "100", false } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct hsock server;
+		struct hmsg m;
+
+		ktap_label("max_server_rpcs %s", cases[i].limit);
+		ASSERT_RC(ns_sysctl(wnet.host, "max_server_rpcs", cases[i].limit), 0);
+		server = server_with_request(AF_INET, w_new_id(), &m);
+		for (int n = 1; n < 100; n++) {
+			w_send_message(AF_INET, PEER_CLIENT, PORT, w_new_id(), 10, 1, 1000);
+			ASSERT_RC(hsock_recv_within(&server, &m, 0, 1000), 10);
+		}
+		w_drain();
+		EXPECT_RC(hsock_reply(&server, &m.from, m.args.id, "yes", 3), 0);
+		EXPECT_EQ(w_find(&p, W_NEED_ACK, 12), !cases[i].waits);
+		EXPECT(w_find(&p, W_NEED_ACK, 30), "never asked");
+		hsock_close(&server);
+	}
+	ASSERT_RC(ns_sysctl(wnet.host, "max_server_rpcs", "10000"), 0);
+}
+
 static void piggybacked_ack_ends_an_rpc(void)
 {
 	FOR_FAMILIES(family) {
@@ -850,6 +880,7 @@ int main(int argc, char **argv)
 		KTAP_CASE(need_ack_before_the_response),
 		KTAP_CASE(need_ack_for_an_unknown_rpc),
 		KTAP_SLOW(need_acks_end, 300),
+		KTAP_CASE(need_acks_wait_for_busy_clients),
 		KTAP_CASE(piggybacked_ack_ends_an_rpc),
 		KTAP_CASE(ack_records_end_rpcs_of_other_sockets),
 		KTAP_CASE(old_grants_change_nothing),
