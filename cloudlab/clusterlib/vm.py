@@ -81,9 +81,9 @@ def unpacked(release: str) -> Path:
 
 
 def unpack_image(release: str, folder: Path) -> None:
-    """Unpack a kernel and its modules: one package, or since 7.2 three, without lib/."""
+    """Unpack a kernel and its modules: one package, or since 7.2 four, without lib/."""
     image = f"linux-image-{release}"
-    for package in (image, *fetch.needs(image, r"linux-(?:binary|modules)-\S+")):
+    for package in (image, *fetch.needs(image, r"linux-(?:base|binary|modules)-\S+")):
         fetch.unpack(package, folder)
     if not (folder / "lib").exists():
         (folder / "lib").symlink_to("usr/lib")

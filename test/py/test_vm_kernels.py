@@ -46,7 +46,7 @@ def unpack(package: str, folder: Path) -> None:
     ("7.2.1-amd64", "lib/modules/7.2.1-amd64/vmlinuz")])
 def test_image_modules_and_headers_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                              release: str, image: str) -> None:
-    """One package or three; the headers' Makefile names files where they are."""
+    """One package or several; the headers' Makefile names files where they are."""
     depmod = []
     monkeypatch.setattr(cache, "root", lambda: tmp_path)
     monkeypatch.setattr(fetch, "newest", lambda pattern: f"linux-headers-{release}")
