@@ -11,7 +11,6 @@ namespaces, and the network. Nothing here needs numpy: this also runs inside emu
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from clusterlib import inventory as inventories, topo               # noqa: E402
+from clusterlib import interrupts, inventory as inventories, topo   # noqa: E402
 from clusterlib.remotes import Remotes, remote_words                   # noqa: E402
 from clusterlib.errors import ClusterError                          # noqa: E402
 from clusterlib.nodes import Network                                # noqa: E402
@@ -201,9 +200,8 @@ def build_namespaces(count: int, network: Network) -> None:
 def main(argv: list) -> int:
     """Run the job; one line says what went wrong."""
     job = Path(argv[0])
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     try:
+        interrupts.catch(interrupts.OURS)
         told = json.loads((job / "cluster.json").read_text())
         network = Network(**told["network"])
         if told.get("inventory"):
@@ -218,7 +216,7 @@ def main(argv: list) -> int:
         print(f"drive: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 130
+        return interrupts.INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -53,13 +53,17 @@ STANDARD = {
 }
 
 
+# Whatever ends us, also what nobody can catch, must end what we have started.
+ENDS_WITH_US = ["setpriv", "--pdeathsig", "TERM"]
+
+
 class Running:
     """One job that is being carried out by a process of ours, in its own process group."""
 
     def __init__(self, command: list, log: Path) -> None:
         self.log = log
         with open(log, "wb") as out:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out,
+            self.process = subprocess.Popen([*ENDS_WITH_US, *command], stdin=subprocess.DEVNULL, stdout=out,
                                             stderr=subprocess.STDOUT, start_new_session=True)
 
     def poll(self) -> int | None:

@@ -31,6 +31,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from . import interrupts
 from .counters import host_deltas, port_drops, port_table, queue_deltas
 from .errors import ClusterError
 from .job import stem
@@ -105,11 +106,15 @@ def open_run(bench: str, seed: int, wanted: str | None, keep_raw: bool,
     are to be kept or if the run failed; a run that the user stops leaves nothing, but for what
     it has finished if it can be resumed.
     """
-    folder = Path(wanted).absolute() if resume else new_folder(bench, seed, wanted)
-    raw = Path(tempfile.mkdtemp(prefix="cperf-"))
+    raw = None
     try:
+        with interrupts.held():
+            folder = Path(wanted).absolute() if resume else new_folder(bench, seed, wanted)
+            raw = Path(tempfile.mkdtemp(prefix="cperf-"))
         yield folder, raw
     except KeyboardInterrupt:
+        if not raw:                                 # a signal came before there was anything
+            raise
         shutil.rmtree(raw)
         if resumable and any(folder.glob("*/manifest.json")):
             print(f"\ncperf: what is finished is kept: cperf resume {folder}", file=sys.stderr)
@@ -117,6 +122,8 @@ def open_run(bench: str, seed: int, wanted: str | None, keep_raw: bool,
             shutil.rmtree(folder)
         raise
     except Exception as error:
+        if not raw:
+            raise
         if getattr(error, "code", 0) == 2 and not resume:       # wrong usage: nothing has run
             shutil.rmtree(folder)
             shutil.rmtree(raw)
@@ -124,12 +131,13 @@ def open_run(bench: str, seed: int, wanted: str | None, keep_raw: bool,
         shutil.rmtree(folder / "raw", ignore_errors=True)
         shutil.move(raw, folder / "raw")
         raise
-    if resume:
-        shutil.rmtree(folder / "raw", ignore_errors=True)       # of the time that it failed
-    if keep_raw:
-        shutil.move(raw, folder / "raw")
-    else:
-        shutil.rmtree(raw)
+    with interrupts.held():
+        if resume:
+            shutil.rmtree(folder / "raw", ignore_errors=True)       # of the time that it failed
+        if keep_raw:
+            shutil.move(raw, folder / "raw")
+        else:
+            shutil.rmtree(raw)
 
 
 def _read_rpcs(path: Path) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import interrupts
 from .errors import ClusterError
 from .job import CP_NODE, write_job
 from .units import duration_label
@@ -72,16 +73,19 @@ def prepare(cluster, protocols: list, folder: Path) -> None:
     """Build kernel and module if that is still to be done, and prove that they boot."""
     if not CP_NODE.is_file():
         raise ClusterError(f"{CP_NODE} is missing: run 'make tools' first")
-    progress = Progress()
-    running = cluster.prepare("homa" in protocols, folder / "prepare.log")
+    progress, running = Progress(), None
     try:
+        with interrupts.held():
+            running = cluster.prepare("homa" in protocols, folder / "prepare.log")
         while running.poll() is None:
             said = last_line(running.log).removeprefix("lab: ")
             progress.show("preparing kernel and module" + (f": {said}" if said else ""), 0)
             time.sleep(0.1)
     finally:
-        running.stop()
-        progress.clear()
+        with interrupts.held():
+            if running:
+                running.stop()
+            progress.clear()
     if running.poll():
         tail = running.log.read_text(errors="replace").splitlines()[-12:]
         raise ClusterError("the cluster does not start:\n    " + "\n    ".join(tail))
@@ -120,8 +124,9 @@ def run_tasks(tasks: dict, folder: Path, jobs: int = 0, timeout: float = 36000) 
             while waiting and len(active) < jobs:
                 name, begin = waiting.pop(0), time.monotonic()
                 task = tasks[name]
-                active[name] = (task.cluster.start(paths[name], task.needs_module, timeout),
-                                begin)
+                with interrupts.held():
+                    active[name] = (task.cluster.start(paths[name], task.needs_module, timeout),
+                                    begin)
             for name in [n for n, (run, _) in active.items() if run.poll() is not None]:
                 run, begin = active.pop(name)
                 _check(name, run, paths[name])
@@ -129,8 +134,9 @@ def run_tasks(tasks: dict, folder: Path, jobs: int = 0, timeout: float = 36000) 
             _show(progress, paths, spent)
             time.sleep(0.1)
     finally:
-        for run, _ in active.values():
-            run.stop()
-        progress.clear()
+        with interrupts.held():
+            for run, _ in active.values():
+                run.stop()
+            progress.clear()
     return {name: (paths[name], spent[name]) for name in tasks}
 
