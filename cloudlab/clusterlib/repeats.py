@@ -70,7 +70,8 @@ def cell(value: float, width: float = math.nan) -> str:
     if not math.isfinite(value):
         return "-"
     text = f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
-    return text + (f" +- {width:.2g}" if math.isfinite(width) else "")
+    half = f"{width:,.0f}" if width >= 100 else f"{width:.2g}"
+    return text + (f" +- {half}" if math.isfinite(width) else "")
 
 
 SHOWN = ("rpcs", "short_p50_us", "short_p99_us", "all_p99_us", "goodput_gbps", "port_drops",

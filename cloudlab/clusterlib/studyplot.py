@@ -150,6 +150,8 @@ def draw(folder: Path, study, means: pd.DataFrame, buckets: dict) -> list:
     made = []
     for workload, part in means.groupby("workload", sort=False):
         name = _name(workload)
+        # The names of curves are the numbers of the x axis, or say themselves what they are.
+        what = study.x if (part.case == part.x.map("{:g}".format)).all() else ""
         for figure_name in figures_of(study):
             if part[figure_name].notna().any():
                 title = f"{study.name}, {name}: {FIGURES[figure_name][0]}"
@@ -159,10 +161,11 @@ def draw(folder: Path, study, means: pd.DataFrame, buckets: dict) -> list:
         for protocol in part.protocol.unique():
             tables = [t for (_, w, p), t in buckets.items() if (w, p) == (workload, protocol)]
             if any(_has_sizes(t) for t in tables):
-                title = f"{study.name}, {name}: slowdown by size, {plots.label(protocol)}"
+                title = f"{study.name}, {name}: slowdown by size, {plots.label(protocol)}" \
+                    + (", first seed" if part.seeds.max() > 1 else "")
                 stem = f"slowdown_{name}_{protocol}"
                 made.append((title, stem, save(
-                    by_size(buckets, workload, protocol, title, study.x), folder, stem)))
+                    by_size(buckets, workload, protocol, title, what), folder, stem)))
     return made
 
 

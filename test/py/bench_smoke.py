@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-"""Runs benches of cperf as small as they go, and looks at what they leave."""
+"""Runs benches of cperf, as small as they go or in full, and looks at what they leave."""
 
 import json
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,9 @@ import pandas as pd
 from cperf_job import TOP
 
 CPERF = TOP / "cloudlab" / "bin" / "cperf"
+MOST_S = 1800               # for a bench at the size that one would publish
+# Of those that take over five minutes on a busy machine: test_bench_whole_long.py.
+LONG = ("cp_basic", "cp_buffers", "cp_config_buf", "cp_load", "cp_loss")
 PROBE = """<script>document.title = [document.documentElement.scrollWidth <= innerWidth,
 [...document.images].length, [...document.images].every(i => i.naturalWidth > 100)].join()
 </script></body>"""
@@ -35,6 +39,18 @@ def smoke(bench: str, out: Path, *words: object) -> pd.DataFrame:
         told = json.loads(manifest.read_text())
         assert told["kernel"] and told["topology"] and told["source"]["commit"]
     return table
+
+
+def in_full(bench: str, out: Path) -> None:
+    """Run a bench as it is: within half an hour, and nothing fails."""
+    began = time.monotonic()
+    done = cperf("run", bench, "--out", out)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    table = pd.read_csv(out / "cases.csv", dtype={"case": str})
+    assert (table.rpcs > 50).all() and table.short_p50_us.notna().all()
+    # A few long messages tell no P99.
+    assert table.short_p99_us.notna().any()
+    assert time.monotonic() - began < MOST_S
 
 
 def on_a_phone(report: Path, tmp: Path) -> tuple:

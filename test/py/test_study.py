@@ -136,6 +136,12 @@ def test_repeats_are_summed_up_by_case() -> None:
     assert "12 +- 25" in repeats.table_text(repeats.over_seeds(table), "short_p99_us")
 
 
+def test_intervals_have_no_exponents() -> None:
+    assert repeats.cell(14_731, 6800.4) == "14,731 +- 6,800"
+    assert repeats.cell(4.711, 0.0479) == "4.711 +- 0.048"
+    assert repeats.cell(0, 0) == "0 +- 0" and repeats.cell(5) == "5"
+
+
 def test_arguments_without_where_results_go() -> None:
     words = ["run", "x", "--out", "a", "--seeds", "1-5", "--out=b", "--smoke"]
     assert results.plain_arguments(words) == ["run", "x", "--seeds", "1-5", "--smoke"]
