@@ -135,6 +135,14 @@ typedef struct ctl_table homa_ctl_table;
 #define HOMA_IMPORT_KUNIT() MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
 #endif
 
+/* 6.6: receive queues have a header of their own; 6.9: so has RPS. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define HOMA_HAVE_NETDEV_RX_QUEUE_H
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+#define HOMA_HAVE_NET_RPS_H
+#endif
+
 /* 6.19: a qdisc knows how many segments a packet is made of. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 #define homa_set_pkt_segs(skb, segs) (qdisc_skb_cb(skb)->pkt_segs = (segs))

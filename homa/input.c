@@ -33,6 +33,7 @@
 #include "silent.h"
 #include "snapshot.h"
 #include "sock.h"
+#include "steer.h"
 #include "timer.h"
 #include "tomb.h"
 
@@ -658,7 +659,6 @@ static bool rx_checksum_ok(const struct homa_rx *rx)
 
 	if (!READ_ONCE(rx->hn->sysctl.verify_checksum))
 		return true;
-
 	/* Local packets, and those that a device has checked. */
 	if (skb->ip_summed == CHECKSUM_PARTIAL || skb_csum_unnecessary(skb))
 		return true;
@@ -938,7 +938,7 @@ static int homa_rcv(struct sk_buff *skb)
 		kfree_skb(skb);		/* no metrics any more */
 		return 0;
 	}
-	homa_metric_inc(rx.hn, softirq_calls);
+	homa_steer_softirq(rx.hn);
 	others = homa_offload_split(skb);
 	if (IS_ERR(others)) {
 		homa_drop(rx.hn, skb, HOMA_DROP_NO_MEMORY);

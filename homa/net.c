@@ -14,6 +14,7 @@
 #include "rxmem.h"
 #include "snapshot.h"
 #include "sock.h"
+#include "steer.h"
 #include "tomb.h"
 #include "txpages.h"
 
@@ -52,6 +53,7 @@ static const struct {
 } parts[] = {
 	{ homa_metrics_net_init, homa_metrics_net_exit },
 	{ homa_tt_net_init, homa_tt_net_exit },
+	{ homa_steer_net_init, homa_steer_net_exit },
 	{ homa_queues_net_init, homa_queues_net_exit },
 	{ homa_prio_net_init, homa_prio_net_exit },
 	{ homa_tombs_net_init, homa_tombs_net_exit },

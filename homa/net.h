@@ -63,8 +63,8 @@
  *
  *  #  lock                protects                               may then take
  *  1  rpc->lock           one RPC: state, messages, timer        2, 3
- *  2  hsk->lock           a socket's lists of RPCs, ready RPCs   3 (not ports)
- *                         and waiters for buffers, shutdown
+ *  2  hsk->lock           a socket's lists of RPCs, ready RPCs,  3 (not ports)
+ *                         threads and RPCs that wait, shutdown
  *  3  rcvbuf->lock        owners of bpages, free list            leaf
  *     grants->lock        messages that need grants              leaf
  *     dev->pacer.lock     messages that wait for the device      leaf
@@ -290,6 +290,7 @@ struct homa_encap {
  * @sysctl_table: the settings' table, relocated to this host
  * @metrics: counters, per core
  * @proc_dir: /proc/net/homa
+ * @cores: what each core has done last, see steer.c
  * @server_rpcs: server RPCs of all sockets
  * @rx_mem: pools of all sockets, see rxmem.c
  * @silent_kb: kilobytes of room that silent requests hold, see silent.c
@@ -319,6 +320,7 @@ struct homa_net {
 	struct ctl_table_header *sysctl_header;
 	struct ctl_table *sysctl_table;
 	struct proc_dir_entry *proc_dir;
+	struct homa_core *cores;
 
 	/* Read mostly; READ_ONCE where a change in the middle would hurt. */
 	struct homa_sysctls sysctl;

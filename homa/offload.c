@@ -22,7 +22,8 @@
  * for devices that do it.
  *
  * What a device receives singly is collected: packets of one message that it hands
- * over together make one trip through IP. They stay as they came, in a list.
+ * over together make one trip through IP. They stay as they came, in a list. Which core
+ * goes on with them, and what need not wait for others, steer.c decides.
  */
 #include <kunit/visibility.h>
 #include <linux/netdevice.h>
@@ -40,6 +41,7 @@
 #include "offload.h"
 #include "output.h"
 #include "rpc.h"
+#include "steer.h"
 #include "wire.h"
 
 /* Longest IP packet. */
@@ -235,22 +237,43 @@ static bool gro_append(struct sk_buff *p, struct sk_buff *skb, unsigned int off)
 	return true;
 }
 
+/* Packets that are not collected; NULL, or an error if one has been handled here. */
+static struct sk_buff *gro_pass(struct homa_net *hn, struct sk_buff *skb,
+				const struct homa_common_hdr *h, bool whole)
+{
+	if (homa_steer_bypass(hn, skb, h, whole))
+		return ERR_PTR(-EINPROGRESS);
+	NAPI_GRO_CB(skb)->flush = 1;
+	return NULL;
+}
+
 /* Collects packets of a message while a device hands over what has come. Each
  * stays as it is, so if they have to go on to another host nothing is lost.
  */
 static struct sk_buff *gro_receive(struct list_head *head, struct sk_buff *skb)
 {
 	unsigned int length = skb_gro_len(skb), off = skb_gro_offset(skb);
+	struct homa_net *hn = homa_net(dev_net(skb->dev));
+	const struct homa_common_hdr *common;
 	const struct homa_data_hdr *h;
 	struct sk_buff *p, *found = NULL;
 	bool last;
 
+	common = skb_gro_header(skb, off + sizeof(*common), off);
+	if (!common) {
+		NAPI_GRO_CB(skb)->flush = 1;
+		return NULL;
+	}
+	if (common->type != HOMA_DATA || length <= sizeof(*h))
+		return gro_pass(hn, skb, common, false);
 	h = skb_gro_header(skb, off + sizeof(*h), off);
-	if (!h || length <= sizeof(*h) || h->common.type != HOMA_DATA) {
+	if (!h) {
 		NAPI_GRO_CB(skb)->flush = 1;
 		return NULL;
 	}
 	last = gro_is_last(h, length);
+	if (last && !homa_data_offset(h))
+		return gro_pass(hn, skb, &h->common, true);
 	/* If the header is in a page, a packet that is kept for others has it made
 	 * linear: the next ones look at it there.
 	 */
@@ -284,6 +307,7 @@ static int gro_complete(struct sk_buff *skb, int nhoff, int type)
 	skb_shinfo(skb)->gso_type = SKB_GSO_FRAGLIST | type;
 	if (skb->ip_summed == CHECKSUM_COMPLETE)	/* of the first alone */
 		skb->ip_summed = CHECKSUM_NONE;
+	homa_steer_batch(homa_net(dev_net(skb->dev)), skb);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "rpc.h"
 #include "sendmsg.h"
 #include "sock.h"
+#include "steer.h"
 #include "timer.h"
 #include "trace.h"
 #include "waiter.h"
@@ -333,6 +334,7 @@ int homa_recvmsg(struct socket *sock, struct msghdr *msg, size_t length,
 	recv.start = tt_event_now(hn, RECVMSG_START, hsk->port,
 				  task_pid_nr(current));
 	homa_metric_inc(hn, recv_calls);
+	homa_steer_app(hn, recv.start);
 	result = recv_check_args(&recv);
 	if (!result)
 		result = recv_message(&recv, flags & MSG_DONTWAIT);

@@ -22,6 +22,7 @@
 #include "timer.h"
 #include "tomb.h"
 #include "trace.h"
+#include "waiter.h"
 
 static struct kmem_cache *rpc_cache;
 
@@ -717,6 +718,27 @@ static void rpc_announce(struct homa_rpc *rpc)
 	rcu_read_unlock();
 }
 
+/* Puts a shared RPC into the socket's list, and tells a thread or a poller. */
+static void rpc_queue(struct homa_rpc *rpc, bool first)
+{
+	struct homa_sock *hsk = rpc->hsk;
+	struct sock *sk = homa_sock_sk(hsk);
+	struct task_struct *task;
+
+	rcu_read_lock();
+	spin_lock(&hsk->lock);
+	if (list_empty(&rpc->ready_links) && first)
+		list_add(&rpc->ready_links, &hsk->ready);
+	else if (list_empty(&rpc->ready_links))
+		list_add_tail(&rpc->ready_links, &hsk->ready);
+	task = homa_waiter_take(hsk);
+	spin_unlock(&hsk->lock);
+	if (task)
+		wake_up_process(task);
+	rcu_read_unlock();
+	sk->sk_data_ready(sk);
+}
+
 /**
  * homa_rpc_ready() - hand a complete message or an error to the application
  * @rpc: RPC
@@ -726,7 +748,6 @@ static void rpc_announce(struct homa_rpc *rpc)
 void homa_rpc_ready(struct homa_rpc *rpc)
 {
 	struct homa_sock *hsk = rpc->hsk;
-	struct sock *sk = homa_sock_sk(hsk);
 
 	lockdep_assert_held(&rpc->lock);
 	trace_homa_rpc_ready(rpc, rpc->in.length);
@@ -735,12 +756,8 @@ void homa_rpc_ready(struct homa_rpc *rpc)
 		rpc_announce(rpc);
 		return;
 	}
-	spin_lock(&hsk->lock);
-	if (list_empty(&rpc->ready_links))
-		list_add_tail(&rpc->ready_links, &hsk->ready);
-	spin_unlock(&hsk->lock);
 	tt_event(rpc->hn, QUEUED, homa_trace_id(rpc), hsk->port);
-	sk->sk_data_ready(sk);
+	rpc_queue(rpc, false);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_ready);
 
@@ -752,15 +769,8 @@ EXPORT_SYMBOL_IF_KUNIT(homa_rpc_ready);
  */
 void homa_rpc_ready_again(struct homa_rpc *rpc)
 {
-	struct homa_sock *hsk = rpc->hsk;
-	struct sock *sk = homa_sock_sk(hsk);
-
 	lockdep_assert_held(&rpc->lock);
-	spin_lock(&hsk->lock);
-	if (list_empty(&rpc->ready_links))
-		list_add(&rpc->ready_links, &hsk->ready);
-	spin_unlock(&hsk->lock);
-	sk->sk_data_ready(sk);
+	rpc_queue(rpc, true);
 }
 
 static void rpc_log(struct homa_rpc *rpc, void *arg)

@@ -12,6 +12,7 @@
 #include "sendmsg.h"
 #include "snapshot.h"
 #include "sock.h"
+#include "steer.h"
 #include "trace.h"
 
 /* Reads the arguments that msg_control points to. */
@@ -341,6 +342,7 @@ int homa_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
 	__be16 port;
 	int err;
 
+	homa_steer_app(hn, start);
 	err = send_get_args(hsk, msg, &args);
 	if (!err)
 		err = homa_sock_wait_wmem(hsk, msg->msg_flags & MSG_DONTWAIT);

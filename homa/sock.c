@@ -16,6 +16,7 @@
 #include "prio.h"
 #include "rpc.h"
 #include "sock.h"
+#include "waiter.h"
 #include "wire.h"
 
 /**
@@ -120,6 +121,8 @@ int homa_sock_init(struct homa_sock *hsk)
 	INIT_LIST_HEAD(&hsk->rpcs);
 	INIT_LIST_HEAD(&hsk->walks);
 	INIT_LIST_HEAD(&hsk->ready);
+	INIT_LIST_HEAD(&hsk->waiters);
+	hsk->poll_pays = 1000;
 	hsk->buf_waiters = RB_ROOT_CACHED;
 	atomic_set(&hsk->private_ready, 0);
 	atomic_long_set(&hsk->tx_mem, 0);
@@ -287,7 +290,8 @@ void homa_sock_shutdown(struct homa_sock *hsk)
 		homa_rpc_put(rpc);
 	}
 
-	/* Everybody: receivers, senders waiting for memory, poll. */
+	homa_waiter_wake_all(hsk);
+	/* All others: senders waiting for memory, poll. */
 	sk->sk_state_change(sk);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_sock_shutdown);

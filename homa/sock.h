@@ -32,6 +32,7 @@ struct homa_rpc;
  * @silent_kb: kilobytes of room that silent requests hold, see silent.c
  * @rx_pool: what of @rx_mem is charged to host and cgroup, see rxmem.c; under the
  *	generic lock, READ_ONCE
+ * @poll_pays: how many of a thousand waits were short, see waiter.c; READ_ONCE
  * @destruct: the generic part's destructor
  *
  * Under @lock:
@@ -42,6 +43,7 @@ struct homa_rpc;
  * @num_server_rpcs: server RPCs among them
  * @walks: struct sock_walk, who is on the way through @rpcs
  * @ready: struct homa_rpc that recvmsg(2) can return, in order of arrival
+ * @waiters: struct homa_waiter, who has begun to wait last first
  * @buf_waiters: struct homa_rpc without buffer space, shortest message first, then
  *	oldest
  * @rcvbuf: receive region; set once; smp_load_acquire() without the lock
@@ -63,6 +65,7 @@ struct homa_sock {
 	atomic_long_t rx_mem;
 	atomic_t silent_kb;
 	long rx_pool;
+	int poll_pays;
 	void (*destruct)(struct sock *sk);
 
 	spinlock_t lock;
@@ -72,6 +75,7 @@ struct homa_sock {
 	int num_server_rpcs;
 	struct list_head walks;
 	struct list_head ready;
+	struct list_head waiters;
 	struct rb_root_cached buf_waiters;
 	struct homa_rcvbuf *rcvbuf;
 

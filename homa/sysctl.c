@@ -364,6 +364,24 @@ static bool gen3_group_valid(const int *group)
 	return gen3_cpu_valid(group[0]);
 }
 
+/**
+ * homa_sysctl_gen3() - what gen3_softirq_cores has for a core
+ * @sysctl: a host's settings
+ * @cpu: core
+ *
+ * Context: any; what is returned may change, so use READ_ONCE().
+ * Return: HOMA_SYSCTL_GEN3_TARGETS cores, or -1 in place of one
+ */
+const int *homa_sysctl_gen3(const struct homa_sysctls *sysctl, int cpu)
+{
+	/* Groups are in the order of cores, with one for each that is possible. */
+	int i = min_t(int, cpu, num_possible_cpus() - 1);
+
+	while (sysctl->gen3_softirq_cores[i * GEN3_GROUP] > cpu)
+		i--;
+	return &sysctl->gen3_softirq_cores[i * GEN3_GROUP + 1];
+}
+
 /* Set the groups of the CPUs that values, up to GEN3_UNSET, name. */
 static int gen3_set(int *groups, const int *values, unsigned int count)
 {
@@ -376,10 +394,12 @@ static int gen3_set(int *groups, const int *values, unsigned int count)
 	}
 	for (from = values; from < end; from += GEN3_GROUP) {
 		int *group = groups;
+		int i;
 
 		while (*group != *from)
 			group += GEN3_GROUP;
-		memcpy(group, from, GEN3_GROUP * sizeof(int));
+		for (i = 1; i < GEN3_GROUP; i++)
+			WRITE_ONCE(group[i], from[i]);
 	}
 	return 0;
 }

@@ -93,17 +93,19 @@ struct homa_sysctls {
 	int hijack_tcp;		  /* new sockets' packets travel as TCP (encap.c) */
 	int max_gso_size;	  /* bytes on IP's level; 0: the device's limit */
 
-	/* Kept for scripts: steering, layout for cards, page cache. */
-	int busy_usecs;
-	int gro_busy_usecs;
-	int gro_policy;
-	int gso_force_software;
+	/* Cores (steer.c, waiter.c). */
+	int gro_policy;		  /* enum homa_gro_policy */
+	int busy_usecs;		  /* for so long a core is busy with what it did */
+	int gro_busy_usecs;	  /* the same for handling packets within GRO */
 	int *gen3_softirq_cores;  /* a CPU and 3 targets, for each CPU */
+	int poll_usecs;		  /* threads poll before they sleep */
+
+	/* Kept for scripts: layout for cards, page cache. */
+	int gso_force_software;
 	int skb_page_frees_per_sec;
 	int skb_page_pool_min_kb;
 
-	/* Kept for scripts: waiting threads sleep at once; bpages have no lease. */
-	int poll_usecs;
+	/* Kept for scripts: bpages have no lease. */
 	int bpage_lease_usecs;
 
 	/* Kept for scripts: ended RPCs are freed at once. */
@@ -122,6 +124,8 @@ struct homa_sysctls {
 };
 
 struct ctl_table *homa_sysctl_table_alloc(struct homa_net *hn, size_t *rows);
+
+const int *homa_sysctl_gen3(const struct homa_sysctls *sysctl, int cpu);
 
 int homa_sysctl_init(struct homa_net *hn);
 void homa_sysctl_exit(struct homa_net *hn);

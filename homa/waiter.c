@@ -7,30 +7,154 @@
  * RPC. Either way the thread gets the RPC with a reference, and without lock:
  * it may end before it is used, which callers see from its state.
  *
+ * Who has begun to wait last is woken first: its core's caches, and its memory, are
+ * warm, and the others can sleep on. But a thread whose core has been handling packets
+ * would have to wait for that core; so one elsewhere is taken, if there is one. A
+ * thread that is on its way to the list meanwhile, and takes the message, makes nobody
+ * wait: who was woken for it sleeps again.
+ *
  * Before it sleeps a thread looks for poll_usecs whether its message comes,
  * which spares it the way to sleep and back. Whoever else wants the core comes
- * first, and with only one there would be nobody to bring the message.
+ * first, and with only one there would be nobody to bring the message. If three of
+ * four messages of a socket come later than that, threads sleep at once; how long they
+ * slept tells when it pays again.
  */
 #include <linux/cpumask.h>
-#include <linux/poll.h>
 #include <linux/sched/signal.h>
 
 #include "sock.h"
+#include "steer.h"
 #include "trace.h"
 #include "waiter.h"
 
-static struct homa_rpc *ready_pop(struct homa_sock *hsk)
+/**
+ * struct homa_waiter - a thread that waits for any shared message
+ * @links: in homa_sock.waiters; empty: it is not there (any more)
+ * @task: the thread
+ * @cpu: where it began to wait
+ * @polling: it does not sleep yet; a hint, READ_ONCE
+ * @woken: it was taken from the list; the thread itself reads it without the lock
+ *
+ * All else is under the socket's lock.
+ */
+struct homa_waiter {
+	struct list_head links;
+	struct task_struct *task;
+	int cpu;
+	bool polling;
+	bool woken;
+};
+
+/**
+ * struct homa_wait - how long a thread has waited
+ * @left: jiffies that it may still wait
+ * @began: when, in ns; 0: it has not
+ * @limit: for so long it would poll, ns
+ * @polled: it did for so long
+ * @slept: and slept for so long
+ * @woke: when it last woke, or 0
+ */
+struct homa_wait {
+	long left;
+	u64 began;
+	u64 limit;
+	u64 polled;
+	u64 slept;
+	u64 woke;
+};
+
+/* Of a socket's waits, in thousandths: what of the past a new one replaces, and how many
+ * must be short for polling to pay.
+ */
+#define POLL_WEIGHT 8
+#define POLL_WORTH 250
+
+/* Threads that are compared for a message. */
+#define WAITERS_COMPARED 8
+
+/* The thread for the next message, no longer in the list; NULL: there is none. */
+static struct homa_waiter *waiter_choose(struct homa_sock *hsk)
+{
+	struct homa_net *hn = homa_sock_net(hsk);
+	struct homa_waiter *first, *best, *w;
+	int compared = 0;
+	u64 now;
+
+	lockdep_assert_held(&hsk->lock);
+	first = list_first_entry_or_null(&hsk->waiters, struct homa_waiter, links);
+	if (!first)
+		return NULL;
+	best = first;
+	if (homa_steer_used()) {
+		now = homa_now();
+		list_for_each_entry(w, &hsk->waiters, links) {
+			if (READ_ONCE(w->polling) || homa_steer_quiet(hn, w->cpu, now)) {
+				best = w;
+				break;
+			}
+			if (++compared == WAITERS_COMPARED)
+				break;
+		}
+		WRITE_ONCE(hn->cores[best->cpu].app, homa_steer_time(now));
+	}
+	homa_metric_inc(hn, handoffs_thread_waiting);
+	if (best != first)
+		homa_metric_inc(hn, handoffs_alt_thread);
+	list_del_init(&best->links);
+	WRITE_ONCE(best->woken, true);
+	return best;
+}
+
+/**
+ * homa_waiter_take() - choose a thread for a message
+ * @hsk: socket
+ *
+ * Context: hsk->lock and RCU read lock held.
+ * Return: the thread, to be woken with wake_up_process() before the RCU read lock is
+ *	dropped, as it may leave at any time; NULL: none waits
+ */
+struct task_struct *homa_waiter_take(struct homa_sock *hsk)
+{
+	struct homa_waiter *w = waiter_choose(hsk);
+
+	return w ? w->task : NULL;
+}
+
+/**
+ * homa_waiter_wake_all() - let all threads look why they wait
+ * @hsk: socket
+ *
+ * Context: process.
+ */
+void homa_waiter_wake_all(struct homa_sock *hsk)
+{
+	struct homa_waiter *w, *next;
+
+	spin_lock_bh(&hsk->lock);
+	list_for_each_entry_safe(w, next, &hsk->waiters, links) {
+		list_del_init(&w->links);
+		WRITE_ONCE(w->woken, true);
+		wake_up_process(w->task);
+	}
+	spin_unlock_bh(&hsk->lock);
+}
+
+/* The oldest message; if there is none, and @w is not NULL, @w waits for one. */
+static struct homa_rpc *ready_pop(struct homa_sock *hsk, struct homa_waiter *w)
 {
 	struct homa_rpc *rpc;
 
-	if (list_empty_careful(&hsk->ready))
-		return NULL;
 	spin_lock_bh(&hsk->lock);
 	rpc = list_first_entry_or_null(&hsk->ready, struct homa_rpc,
 				       ready_links);
 	if (rpc) {
 		list_del_init(&rpc->ready_links);
 		homa_rpc_get(rpc);
+		list_del_init(&w->links);
+	} else if (list_empty(&w->links)) {
+		w->woken = false;
+		w->cpu = raw_smp_processor_id();
+		list_add(&w->links, &hsk->waiters);
 	}
 	spin_unlock_bh(&hsk->lock);
 	return rpc;
@@ -48,76 +172,109 @@ static int wait_error(struct homa_sock *hsk, long left)
 	return 0;
 }
 
-/* Is there something for a thread that waits for @rpc, or NULL: for any? */
-static bool wait_is_over(struct homa_sock *hsk, const struct homa_rpc *rpc)
+/* Has something happened for a thread that waits for @rpc, or if NULL, as @w? */
+static bool wait_is_over(struct homa_sock *hsk, const struct homa_rpc *rpc,
+			 const struct homa_waiter *w)
 {
 	if (rpc)
 		return READ_ONCE(rpc->announced) ||
 		       READ_ONCE(rpc->state) == HOMA_DEAD;
-	return !list_empty_careful(&hsk->ready) || READ_ONCE(hsk->shutdown);
+	return READ_ONCE(w->woken) || READ_ONCE(hsk->shutdown);
 }
 
-/* Waits for a short time without sleeping; returns how long, in ns. @left is
- * what a thread may wait at all, in jiffies.
- */
-static u64 wait_poll(struct homa_sock *hsk, const struct homa_rpc *rpc,
-		     long *left)
+/* Waits for a short time without sleeping, if it has not done so and it pays. */
+static void wait_poll(struct homa_sock *hsk, const struct homa_rpc *rpc,
+		      const struct homa_waiter *w, struct homa_wait *wait)
 {
 	struct homa_net *hn = homa_sock_net(hsk);
 	u64 limit = (u64)READ_ONCE(hn->sysctl.poll_usecs) * NSEC_PER_USEC;
-	u64 start, polled = 0;
 
-	if (num_online_cpus() == 1)
-		return 0;
-	start = homa_now();
-	if (*left != MAX_SCHEDULE_TIMEOUT)
-		limit = min_t(u64, limit, jiffies64_to_nsecs(*left));
-	while (polled < limit && !wait_is_over(hsk, rpc) && !need_resched() &&
-	       !signal_pending(current)) {
+	if (!homa_steer_used() || !limit || wait->began)
+		return;
+	wait->began = homa_now();
+	wait->limit = limit;
+	if (READ_ONCE(hsk->poll_pays) < POLL_WORTH)
+		return;
+	if (wait->left != MAX_SCHEDULE_TIMEOUT)
+		limit = min_t(u64, limit, jiffies64_to_nsecs(wait->left));
+	while (wait->polled < limit && !wait_is_over(hsk, rpc, w) &&
+	       !need_resched() && !signal_pending(current)) {
 		cpu_relax();
-		polled = homa_now() - start;
+		wait->polled = homa_now() - wait->began;
 	}
-	if (*left != MAX_SCHEDULE_TIMEOUT)
-		*left -= min_t(u64, *left, nsecs_to_jiffies(polled));
-	homa_metric_add(hn, poll_cycles, polled);
-	return polled;
+	if (wait->left != MAX_SCHEDULE_TIMEOUT)
+		wait->left -= min_t(u64, wait->left,
+				    nsecs_to_jiffies(wait->polled));
+	homa_metric_add(hn, poll_cycles, wait->polled);
+	homa_steer_app(hn, wait->began + wait->polled);
 }
 
-/* @woke: when the thread last woke, or 0 */
-static void wait_count(struct homa_sock *hsk, struct homa_rpc *rpc, u64 slept,
-		       u64 polled, u64 woke)
+/* Notes whether polling has paid, or would have. */
+static void wait_learn(struct homa_sock *hsk, const struct homa_rpc *rpc,
+		       const struct homa_wait *wait)
+{
+	s64 waited = READ_ONCE(rpc->in.arrived) - wait->began;
+	int pays = READ_ONCE(hsk->poll_pays), now = 0;
+
+	if (!READ_ONCE(rpc->error) && waited <= (s64)wait->limit)
+		now = 1000;
+	WRITE_ONCE(hsk->poll_pays, pays + (now - pays) / POLL_WEIGHT);
+}
+
+static void wait_count(struct homa_sock *hsk, struct homa_rpc *rpc,
+		       const struct homa_wait *wait)
 {
 	struct homa_net *hn = homa_sock_net(hsk);
 
-	if (slept)
+	if (wait->slept)
 		homa_metric_inc(hn, wait_block);
-	else if (polled)
+	else if (wait->polled)
 		homa_metric_inc(hn, wait_fast);
 	else
 		homa_metric_inc(hn, wait_none);
-	homa_metric_add(hn, blocked_cycles, slept);
-	tt_event_at(hn, woke, WAIT_FOUND, homa_trace_id(rpc),
-		    task_pid_nr(current), hsk->port, !!slept);
+	homa_metric_add(hn, blocked_cycles, wait->slept);
+	if (wait->began)
+		wait_learn(hsk, rpc, wait);
+	tt_event_at(hn, wait->woke, WAIT_FOUND, homa_trace_id(rpc),
+		    task_pid_nr(current), hsk->port, !!wait->slept);
 	trace_homa_wait_found(rpc, rpc->in.length);
 }
 
-static long wait_sleep(long left, u64 *slept, u64 *woke)
+static void wait_sleep(struct homa_wait *wait)
 {
 	u64 start = homa_now();
 
-	left = schedule_timeout(left);
-	*woke = homa_now();
-	*slept += max_t(u64, *woke - start, 1);
-	return left;
+	wait->left = schedule_timeout(wait->left);
+	wait->woke = homa_now();
+	wait->slept += max_t(u64, wait->woke - start, 1);
 }
 
-/* Receivers are not woken by what is for pollers only, or for senders. */
-static int shared_wake(struct wait_queue_entry *wait, unsigned int mode,
-		       int sync, void *key)
+/* Waits until @w is woken, or has to look why not. */
+static void waiter_wait(struct homa_sock *hsk, struct homa_waiter *w,
+			struct homa_wait *wait)
 {
-	if (key && !(key_to_poll(key) & (EPOLLIN | EPOLLERR)))
-		return 0;
-	return autoremove_wake_function(wait, mode, sync, key);
+	wait_poll(hsk, NULL, w, wait);
+	WRITE_ONCE(w->polling, false);
+	set_current_state(TASK_INTERRUPTIBLE);
+	if (!READ_ONCE(w->woken) && !wait_error(hsk, wait->left))
+		wait_sleep(wait);
+	__set_current_state(TASK_RUNNING);
+}
+
+/* A thread waits no more; if it was woken for a message just now, another is. */
+static void waiter_leave(struct homa_sock *hsk, struct homa_waiter *w)
+{
+	struct task_struct *task = NULL;
+
+	rcu_read_lock();
+	spin_lock_bh(&hsk->lock);
+	if (w->woken && !list_empty(&hsk->ready))
+		task = homa_waiter_take(hsk);
+	list_del_init(&w->links);
+	spin_unlock_bh(&hsk->lock);
+	if (task)
+		wake_up_process(task);
+	rcu_read_unlock();
 }
 
 /**
@@ -131,33 +288,28 @@ static int shared_wake(struct wait_queue_entry *wait, unsigned int mode,
  */
 struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking)
 {
-	struct sock *sk = homa_sock_sk(hsk);
-	long left = sock_rcvtimeo(sk, nonblocking);
-	DEFINE_WAIT_FUNC(wait, shared_wake);
+	struct homa_wait wait = {
+		.left = sock_rcvtimeo(homa_sock_sk(hsk), nonblocking),
+	};
+	struct homa_waiter w = { .task = current, .polling = true };
 	struct homa_rpc *rpc;
-	u64 slept = 0, polled = 0, woke = 0;
-	int err = 0;
+	int err;
 
-	rpc = ready_pop(hsk);
-	if (!rpc && left)
-		polled = wait_poll(hsk, NULL, &left);
-	while (!rpc && !err) {
-		prepare_to_wait_exclusive(sk_sleep(sk), &wait,
-					  TASK_INTERRUPTIBLE);
-		rpc = ready_pop(hsk);
-		if (!rpc)
-			err = wait_error(hsk, left);
-		if (!rpc && !err)
-			left = wait_sleep(left, &slept, &woke);
-		finish_wait(sk_sleep(sk), &wait);
+	if (!wait.left && list_empty_careful(&hsk->ready))
+		return ERR_PTR(wait_error(hsk, 0));
+	INIT_LIST_HEAD(&w.links);
+	for (;;) {
+		rpc = ready_pop(hsk, &w);
+		if (rpc)
+			break;
+		err = wait_error(hsk, wait.left);
+		if (err) {
+			waiter_leave(hsk, &w);
+			return ERR_PTR(err);
+		}
+		waiter_wait(hsk, &w, &wait);
 	}
-	if (!rpc) {
-		/* A message that came just now may have woken only us. */
-		if (!list_empty_careful(&hsk->ready))
-			sk->sk_data_ready(sk);
-		return ERR_PTR(err);
-	}
-	wait_count(hsk, rpc, slept, polled, woke);
+	wait_count(hsk, rpc, &wait);
 	return rpc;
 }
 
@@ -175,29 +327,30 @@ static bool private_ready(struct homa_rpc *rpc)
 static int private_wait(struct homa_sock *hsk, struct homa_rpc *rpc,
 			bool nonblocking)
 {
-	long left = sock_rcvtimeo(homa_sock_sk(hsk), nonblocking);
-	u64 slept = 0, polled = 0, woke = 0;
-	DEFINE_WAIT(wait);
+	struct homa_wait wait = {
+		.left = sock_rcvtimeo(homa_sock_sk(hsk), nonblocking),
+	};
+	DEFINE_WAIT(entry);
 	int err = 0;
 
-	if (left && !private_ready(rpc))
-		polled = wait_poll(hsk, rpc, &left);
+	if (wait.left && !private_ready(rpc))
+		wait_poll(hsk, rpc, NULL, &wait);
 	while (!private_ready(rpc)) {
-		prepare_to_wait(&rpc->waiters, &wait, TASK_INTERRUPTIBLE);
+		prepare_to_wait(&rpc->waiters, &entry, TASK_INTERRUPTIBLE);
 		if (!private_ready(rpc)) {
 			if (READ_ONCE(rpc->state) == HOMA_DEAD)
 				err = READ_ONCE(hsk->shutdown) ? -ESHUTDOWN :
 								 -EINVAL;
 			else
-				err = wait_error(hsk, left);
+				err = wait_error(hsk, wait.left);
 			if (!err)
-				left = wait_sleep(left, &slept, &woke);
+				wait_sleep(&wait);
 		}
-		finish_wait(&rpc->waiters, &wait);
+		finish_wait(&rpc->waiters, &entry);
 		if (err)
 			return err;
 	}
-	wait_count(hsk, rpc, slept, polled, woke);
+	wait_count(hsk, rpc, &wait);
 	return 0;
 }
 
