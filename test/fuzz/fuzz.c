@@ -267,8 +267,7 @@ static void mend(void)
 			if (strcmp(sysctls[i], "action") &&
 			    strcmp(sysctls[i], "next_id"))
 				ns_sysctl(run.ns[ns], sysctls[i], defaults[i]);
-		/* In real time silence may only mean that the machine is busy. */
-		if (!strcmp(getenv("LAB_FLAVOR") ?: "", "smp"))
+		if (ns_real_time())
 			ns_sysctl(run.ns[ns], "timeout_ticks", "2000");
 		/* Writing unsched_cutoffs has ended it. */
 		ns_sysctl(run.ns[ns], "auto_cutoffs", "1");

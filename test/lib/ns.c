@@ -175,6 +175,13 @@ int ns_sysctl(int ns, const char *name, const char *value)
 	return rc;
 }
 
+bool ns_real_time(void)
+{
+	const char *flavor = getenv("LAB_FLAVOR");
+
+	return flavor && !strcmp(flavor, "smp");
+}
+
 int64_t now_ns(void)
 {
 	struct timespec ts;

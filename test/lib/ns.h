@@ -6,6 +6,7 @@
 #ifndef TEST_LIB_NS_H
 #define TEST_LIB_NS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Makes a namespace with lo up and returns its descriptor; the caller stays
@@ -29,6 +30,9 @@ void ns_join(int a, int b, int mtu);
 
 /* Writes net.homa.NAME of a namespace; returns 0 or -errno. */
 int ns_sysctl(int ns, const char *name, const char *value);
+
+/* Does time pass as outside? Then silence may only mean that the machine is busy. */
+bool ns_real_time(void);
 
 /* Enters a namespace and reads its timetrace, which begins anew then; "" if there is
  * none. What is read goes to the file that NS_TRACES names, too, if any, as do traces
