@@ -5,9 +5,11 @@ import re
 from dataclasses import dataclass
 
 if __package__:
-    from .hostconfig import System, speed
-else:                                   # beside hostconfig.py, where `cperf install` put both
-    from hostconfig import System, speed
+    from .hostconfig import speed
+    from .hoststate import System
+else:                                   # beside both, where `cperf install` put them
+    from hostconfig import speed
+    from hoststate import System
 
 GOOD, BAD, UNKNOWN = "ok", "BAD", "?"
 DEEP_USECS = 10                         # of waking from sleep: more shows in round trips

@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import hostconfig, hosttool, onhosts
+from . import hoststate, hosttool, onhosts
 from .inventory import read
 
 
@@ -36,7 +36,7 @@ def doctor(args: argparse.Namespace) -> int:
         args.action = "doctor"
         try:
             return hosttool.act(args)
-        except hostconfig.ConfigError as error:
+        except hoststate.ConfigError as error:
             print(f"cperf: {error}", file=sys.stderr)
             return 2
     hosts = onhosts.choose(read(args.cluster), args.hosts)

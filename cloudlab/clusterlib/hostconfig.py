@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-"""A host's settings, as declared state: what each should be, what it is, how to change it.
+"""What the settings of a host should be. Needs nothing but Python, as hoststate.py."""
 
-Needs nothing but Python, so that it also runs where only `cperf install` has been. What a
-setting was before it was first changed is in the state file; `restore` puts it back.
-"""
-
-import json
-import os
 import re
-import subprocess
-from dataclasses import dataclass, field
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-STATE = "/var/lib/homa/config.json"
+if __package__:
+    from .hoststate import STATE, ConfigError, Setting, System
+else:                                   # beside hoststate.py, where `cperf install` put both
+    from hoststate import STATE, ConfigError, Setting, System
+
+QDISCS = ("homa", "fq", "fq_codel", "pfifo")
+HANDLE = "4801:"                        # of qdiscs that are ours
+GROUPS = ("channels", "qdisc", "power", "memory", "nic", "rps", "irq", "mtu", "homa")
 SMALL_NIC_RING = {"ice": 1024}          # driver: slots of a send ring that are enough
 # Link speed in Mb/s from which on: unsched_bytes, max_incoming.
 BY_SPEED = ((100_000, 60_000, 1_600_000), (25_000, 60_000, 480_000), (0, 30_000, 400_000))
@@ -21,84 +23,6 @@ COALESCING = {"adaptive-rx": "off", "rx-usecs": "0", "rx-frames": "1", "adaptive
 LABELS = {"adaptive-rx": r"Adaptive RX: (\w+)", "adaptive-tx": r"TX: (\w+)",
           "rx-usecs": r"^rx-usecs:\s*(\S+)", "rx-frames": r"^rx-frames:\s*(\S+)",
           "tx-usecs": r"^tx-usecs:\s*(\S+)"}
-
-
-class ConfigError(Exception):
-    """What went wrong, in one line."""
-
-
-@dataclass
-class System:
-    """This machine, or one that a test has made up below a folder."""
-
-    root: Path = Path("/")
-
-    def path(self, name: str) -> Path:
-        """A file of the machine."""
-        return self.root / name.lstrip("/")
-
-    def read(self, name: str) -> str | None:
-        """A file's text without the last newline; None if it cannot be read."""
-        try:
-            return self.path(name).read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            return None
-
-    def write(self, name: str, text: str) -> None:
-        """Write a file of the kernel's."""
-        try:
-            self.path(name).write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"{name}: {error.strerror}") from None
-
-    def glob(self, pattern: str) -> list:
-        """Names of files that match, sorted as numbers are."""
-        found = [f"/{p.relative_to(self.root)}" for p in self.root.glob(pattern.lstrip("/"))]
-        return sorted(found, key=lambda n: [int(p) if p.isdigit() else p
-                                            for p in re.split(r"(\d+)", n)])
-
-    def run(self, *words: str) -> str | None:
-        """A command's output; None if it fails or is not there."""
-        try:
-            done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  check=False, timeout=30)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout if done.returncode == 0 else None
-
-    @property
-    def cpus(self) -> int:
-        """Processors."""
-        return len(self.glob("/sys/devices/system/cpu/cpu[0-9]*")) or os.cpu_count() or 1
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting: a file of the kernel's, or what a tool reads and sets."""
-
-    group: str
-    name: str
-    want: str
-    file: str = ""
-    read: tuple = ()                # words of a command that shows it
-    pattern: str = ""               # where in that, or in the file, the value is
-    change: tuple = ()              # words of a command that sets it; {} stands for the value
-
-    def now(self, system: System) -> str | None:
-        """What it is; None if this machine does not have it."""
-        text = system.read(self.file) if self.file else system.run(*self.read)
-        if text is None or not self.pattern:
-            return text
-        match = re.search(self.pattern, text, re.M)
-        return match[1] if match else None
-
-    def set(self, system: System, value: str) -> None:
-        """Make it so."""
-        if self.file:
-            system.write(self.file, value)
-        elif system.run(*(word.format(value) for word in self.change)) is None:
-            raise ConfigError(f"{self.name}: cannot be set to {value}: "
-                              + " ".join(self.change).format(value))
 
 
 @dataclass(frozen=True)
@@ -110,7 +34,31 @@ class Wishes:
     hugepages: int = 0              # of 2 MB
     idle_usecs: int = -1            # no deeper sleep than that; -1: leave them, for turbo's sake
     priorities: int = 8
+    channels: int = 0               # 0: as many as there are
+    qdisc: str = ""                 # of this kind; "": leave what is there
     groups: tuple = field(default_factory=tuple)
+
+
+def add_wishes(parser: ArgumentParser) -> None:
+    """What a user can want different."""
+    add = parser.add_argument
+    add("--mtu", type=int, default=0, help="of the device")
+    add("--hugepages", type=int, default=0, metavar="N", help="of 2 MB")
+    add("--idle-usecs", type=int, default=-1, metavar="N",
+        help="no sleep that takes longer to leave (default: leave sleep alone, for turbo)")
+    add("--priorities", type=int, default=8, metavar="N", help="of the switch (%(default)s)")
+    add("--channels", type=int, default=0, metavar="N",
+        help="pairs of queues of the device (default: leave them)")
+    add("--qdisc", default="", choices=("", *QDISCS), metavar="KIND",
+        help=f"of the device, or of each of its queues: {', '.join(QDISCS)} (default: leave it)")
+    add("--state", type=Path, default=Path(STATE), metavar="FILE",
+        help="what settings were before (%(default)s)")
+
+
+def wishes(args: Namespace) -> Wishes:
+    """What the command line asks for."""
+    return Wishes(args.device, args.mtu, args.hugepages, args.idle_usecs, args.priorities,
+                  args.channels, args.qdisc, tuple(args.groups))
 
 
 def speed(system: System, device: str) -> int:
@@ -206,78 +154,61 @@ def link(device: str, mtu: int) -> list:
     return [Setting("mtu", f"{device} mtu", str(mtu), file=f"/sys/class/net/{device}/mtu")]
 
 
-def settings(system: System, wishes: Wishes) -> list:
-    """Everything that is declared for a host; some of it this machine may not have."""
-    found = power(system, wishes.idle_usecs) + memory(wishes.hugepages)
-    device = wishes.device
+def channels(device: str, count: int) -> list:
+    """Pairs of queues, each with an interrupt."""
+    if not count:
+        return []
+    return [Setting("channels", f"{device} channels", str(count), read=("ethtool", "-l", device),
+                    pattern=r"(?s)Current.*?^Combined:\s*(\d+)",
+                    change=("ethtool", "-L", device, "combined", "{}"))]
+
+
+def qdisc(system: System, device: str, kind: str) -> Iterator:
+    """A qdisc of this kind for the device, or for each of its queues below mq.
+
+    Only in the place of what the kernel has put there by itself, which comes back when ours is
+    deleted: the options of others cannot be restored.
+    """
+    if not kind:
+        return
+    read = ("tc", "qdisc", "show", "dev", device)
+    root = Setting("qdisc", f"{device} qdisc", f"{kind} {HANDLE}", read=read,
+                   pattern=r"^qdisc (\S+ \S+) root",
+                   change=("tc", "qdisc", "replace", "dev", device, "root", "handle", HANDLE, kind),
+                   undo=("tc", "qdisc", "del", "dev", device, "root"))
+    now = root.now(system)
+    if now is not None and not now.endswith((" 0:", f" {HANDLE}")):
+        raise ConfigError(f"{device} has a qdisc that somebody has chosen, '{now}': "
+                          f"tc qdisc del dev {device} root")
+    queues = len(system.glob(f"/sys/class/net/{device}/queues/tx-*"))
+    if queues < 2:
+        yield root
+        return
+    yield replace(root, want=f"mq {HANDLE}", change=(*root.change[:-1], "mq"))
+    for queue in range(1, queues + 1):
+        parent = f"{HANDLE}{queue:x}"
+        yield Setting("qdisc", f"{device} qdisc of queue {queue}", kind, read=read,
+                      pattern=rf"^qdisc (\S+) \S+ parent {parent}\b",
+                      change=("tc", "qdisc", "replace", "dev", device, "parent", parent, "{}"))
+
+
+def _declared(system: System, wanted: Wishes) -> Iterator:
+    """What changes how many queues there are comes first."""
+    device = wanted.device
     if device:
-        if not system.path(f"/sys/class/net/{device}").exists():
-            raise ConfigError(f"there is no network device '{device}'")
-        found += nic(system, device) + rps(system, device) + irq(system, device)
-        found += link(device, wishes.mtu) + homa(system, device, wishes.priorities)
-    groups = {s.group for s in found} | {"nic", "rps", "irq", "mtu", "homa"}
-    unknown = set(wishes.groups) - groups
+        yield from channels(device, wanted.channels)
+        yield from qdisc(system, device, wanted.qdisc)
+    yield from power(system, wanted.idle_usecs) + memory(wanted.hugepages)
+    if device:
+        yield from nic(system, device) + rps(system, device) + irq(system, device)
+        yield from link(device, wanted.mtu) + homa(system, device, wanted.priorities)
+
+
+def settings(system: System, wanted: Wishes) -> Iterator:
+    """Everything that is declared for a host; some of it this machine may not have."""
+    unknown = set(wanted.groups) - set(GROUPS)
     if unknown:
-        raise ConfigError(f"no group '{min(unknown)}'; groups: {' '.join(sorted(groups))}")
-    return [s for s in found if not wishes.groups or s.group in wishes.groups]
-
-
-def rows(system: System, declared: list) -> list:
-    """(setting, value now) of all that this machine has."""
-    found = [(s, s.now(system)) for s in declared]
-    return [(s, now) for s, now in found if now is not None]
-
-
-def _saved(state: Path) -> dict:
-    try:
-        return json.loads(state.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{state}: {error}") from None
-
-
-def _save(state: Path, saved: dict) -> None:
-    try:
-        state.parent.mkdir(parents=True, exist_ok=True)
-        fresh = state.with_suffix(".new")
-        fresh.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
-        fresh.replace(state)
-    except OSError as error:
-        raise ConfigError(f"{state}: {error.strerror}") from None
-
-
-def apply(system: System, declared: list, state: Path) -> tuple:
-    """Make everything as it is declared; (lines about changes, lines about what failed)."""
-    saved, changed, failed = _saved(state), [], []
-    for setting, now in rows(system, declared):
-        if now == setting.want:
-            continue
-        # Before the change: it must be known what was, should we not get any further.
-        saved.setdefault(setting.name, {"was": now, "file": setting.file,
-                                        "change": list(setting.change)})
-        _save(state, saved)
-        try:
-            setting.set(system, setting.want)
-            changed.append(f"{setting.name}: {now} -> {setting.want}")
-        except ConfigError as error:
-            failed.append(str(error))
-    return changed, failed
-
-
-def restore(system: System, state: Path) -> tuple:
-    """Put everything back that was changed; (lines about changes, lines about what failed)."""
-    saved, changed, failed = _saved(state), [], []
-    for name, entry in list(saved.items()):
-        setting = Setting("", name, entry["was"], entry["file"], change=tuple(entry["change"]))
-        try:
-            setting.set(system, entry["was"])
-            changed.append(f"{name}: {entry['was']} again")
-            del saved[name]
-        except ConfigError as error:
-            failed.append(str(error))
-    if saved:
-        _save(state, saved)
-    else:
-        state.unlink(missing_ok=True)
-    return changed, failed
+        raise ConfigError(f"no group '{min(unknown)}'; groups: {' '.join(sorted(GROUPS))}")
+    if wanted.device and not system.path(f"/sys/class/net/{wanted.device}").exists():
+        raise ConfigError(f"there is no network device '{wanted.device}'")
+    return (s for s in _declared(system, wanted) if not wanted.groups or s.group in wanted.groups)

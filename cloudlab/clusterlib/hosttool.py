@@ -5,38 +5,35 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 if __package__:
-    from . import doctor, hostconfig
+    from . import doctor, hostconfig, hoststate
 else:
     import doctor
     import hostconfig
+    import hoststate
 
-SYSTEM = hostconfig.System()
+SYSTEM = hoststate.System()
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of what runs on a host."""
-    add = parser.add_argument
-    add("--device", default="", metavar="DEV", help="network device that is measured")
-    add("--mtu", type=int, default=0, help="of the device")
-    add("--hugepages", type=int, default=0, metavar="N", help="of 2 MB")
-    add("--idle-usecs", type=int, default=-1, metavar="N",
-        help="no sleep that takes longer to leave (default: leave sleep alone, for turbo)")
-    add("--priorities", type=int, default=8, metavar="N", help="of the switch (%(default)s)")
-    add("--state", type=Path, default=Path(hostconfig.STATE), metavar="FILE",
-        help="what settings were before (%(default)s)")
-    add("--json", action="store_true", help="for programs")
+    """The options of everything that runs on a host."""
+    parser.add_argument("--device", default="", metavar="DEV",
+                        help="network device that is measured")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def declared(args: argparse.Namespace) -> Iterator:
+    """The settings that the command line asks for."""
+    return hostconfig.settings(SYSTEM, hostconfig.wishes(args))
 
 
 def show(args: argparse.Namespace, only_different: bool) -> int:
     """Print settings; 1 if some are not as declared and that was the question."""
-    wishes = hostconfig.Wishes(args.device, args.mtu, args.hugepages, args.idle_usecs,
-                               args.priorities, tuple(args.groups))
-    found = hostconfig.rows(SYSTEM, hostconfig.settings(SYSTEM, wishes))
-    found = [(s, now) for s, now in found if not only_different or now != s.want]
+    found = [(s, now) for s, now in hoststate.rows(SYSTEM, declared(args))
+             if not only_different or now != s.want]
     if args.json:
         print(json.dumps([{"group": s.group, "name": s.name, "is": now, "should_be": s.want}
                           for s, now in found], indent=1))
@@ -50,11 +47,9 @@ def show(args: argparse.Namespace, only_different: bool) -> int:
 def change(args: argparse.Namespace) -> int:
     """Apply or restore; says what changed."""
     if args.action == "apply":
-        wishes = hostconfig.Wishes(args.device, args.mtu, args.hugepages, args.idle_usecs,
-                                   args.priorities, tuple(args.groups))
-        changed, failed = hostconfig.apply(SYSTEM, hostconfig.settings(SYSTEM, wishes), args.state)
+        changed, failed = hoststate.apply(SYSTEM, declared(args), args.state)
     else:
-        changed, failed = hostconfig.restore(SYSTEM, args.state)
+        changed, failed = hoststate.restore(SYSTEM, args.state)
     for line in changed:
         print(line)
     for line in failed:
@@ -89,9 +84,10 @@ def main(argv: list) -> int:
     parser.add_argument("action", choices=("show", "diff", "apply", "restore", "doctor"))
     parser.add_argument("groups", nargs="*")
     add_options(parser)
+    hostconfig.add_wishes(parser)
     try:
         return act(parser.parse_args(argv))
-    except hostconfig.ConfigError as error:
+    except hoststate.ConfigError as error:
         print(f"config: {error}", file=sys.stderr)
         return 2
 

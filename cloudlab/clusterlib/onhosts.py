@@ -15,7 +15,7 @@ from .nodes import TOP
 
 PARALLEL = 64
 PROGRAMS = (TOP / "out/bin/cp_node", TOP / "out/bin/homa_ss", TOP / "out/bin/homa_metrics")
-TOOLS = ("hosttool.py", "hostconfig.py", "doctor.py")
+TOOLS = ("hosttool.py", "hostconfig.py", "hoststate.py", "doctor.py")
 LOAD = "{sudo}rmmod homa 2>/dev/null; {sudo}insmod {bin}/homa.ko"
 
 

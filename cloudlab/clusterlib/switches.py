@@ -23,9 +23,13 @@ def ports_of(text: str) -> range:
     return range(int(match[1]), int(match[2] or match[1]) + 1)
 
 
-def mlnx_os(ports: range, ecn: int, undo: bool) -> str:
-    """NVIDIA (Mellanox) MLNX-OS and Onyx."""
+def mlnx_os(ports: range, ecn: int, buffer: int, undo: bool) -> str:
+    """NVIDIA (Mellanox) MLNX-OS and Onyx; the pool of all that waits to leave is limited."""
     lines = ["enable", "configure terminal"]
+    if buffer:
+        lines += ["no pool ePool0", "no advanced buffer management"] if undo else [
+            "advanced buffer management force",
+            f"pool ePool0 direction egress size {buffer}K type dynamic"]
     for port in ports:
         to = f"interface ethernet 1/{port}"
         if undo:
@@ -42,8 +46,8 @@ def mlnx_os(ports: range, ecn: int, undo: bool) -> str:
     return "\n".join([*lines, "exit", ""])
 
 
-def os10(ports: range, ecn: int, undo: bool) -> str:
-    """Dell OS10."""
+def os10(ports: range, ecn: int, buffer: int, undo: bool) -> str:
+    """Dell OS10; each queue is limited."""
     span = f"interface range ethernet 1/1/{ports[0]}-1/1/{ports[-1]}"
     if undo:
         lines = ["configure terminal", span, " no mtu", " no trust-map dscp",
@@ -65,6 +69,7 @@ def os10(ports: range, ecn: int, undo: bool) -> str:
     for c in range(CLASSES):
         lines += [f" class homa-{c}", "  priority"]
         lines += ["  random-detect homa-ecn"] if ecn and c in MARKED else []
+        lines += [f"  queue-limit thresh-mode static {buffer}"] if buffer else []
         lines.append("  exit")
     lines += [" exit", span, f" mtu {MTU}", " trust-map dscp homa",
               " qos-map traffic-class homa-queues",
@@ -72,8 +77,11 @@ def os10(ports: range, ecn: int, undo: bool) -> str:
     return "\n".join(lines)
 
 
-def sonic(ports: range, ecn: int, undo: bool) -> str:
-    """SONiC: a file for `config load`; ports are Ethernet0, 4, 8, ... as most boxes have them."""
+def sonic(ports: range, ecn: int, buffer: int, undo: bool) -> str:
+    """SONiC: a file for `config load`; ports are Ethernet0, 4, 8, ... as most boxes have them.
+
+    The pool of all that waits to leave is limited.
+    """
     names = [f"Ethernet{4 * port}" for port in ports]
     if undo:
         lines = [f"sudo config interface mtu {name} 9100" for name in names]
@@ -96,6 +104,9 @@ def sonic(ports: range, ecn: int, undo: bool) -> str:
         for name in names:
             for c in MARKED:
                 tables["QUEUE"][f"{name}|{c}"]["wred_profile"] = "homa_ecn"
+    if buffer:
+        tables["BUFFER_POOL"] = {"egress_lossy_pool": {"type": "egress", "mode": "dynamic",
+                                                       "size": str(buffer * 1000)}}
     return json.dumps(tables, indent=2) + "\n"
 
 
@@ -103,6 +114,8 @@ WRITERS = {"mlnx-os": mlnx_os, "os10": os10, "sonic": sonic}
 SYSTEMS = tuple(WRITERS)
 
 
-def text(system: str, ports: str, ecn: int, undo: bool) -> str:
-    """The configuration of some ports, or what takes it back."""
-    return WRITERS[system](ports_of(ports), ecn, undo)
+def text(system: str, ports: str, ecn: int, buffer: int, undo: bool) -> str:
+    """The configuration of some ports, or what takes it back; kB, 0: as they are."""
+    if min(ecn, buffer) < 0:
+        raise ClusterError("--ecn and --buffer are 0 or more kB", 2)
+    return WRITERS[system](ports_of(ports), ecn, buffer, undo)

@@ -4,6 +4,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from cperf_job import TOP
 
-from clusterlib import doctor, hostconfig, switches
+from clusterlib import doctor, hostconfig, hoststate, switches
 from clusterlib.errors import ClusterError
 
 CONFIG = TOP / "cloudlab" / "bin" / "config"
@@ -38,7 +39,7 @@ FILES = {
 }
 
 
-class Machine(hostconfig.System):
+class Machine(hoststate.System):
     """A folder in the place of the kernel's files; ethtool is a table."""
 
     def __init__(self, root: Path) -> None:
@@ -46,6 +47,7 @@ class Machine(hostconfig.System):
         self.coalescing = {"adaptive-rx": "on", "rx-usecs": "8", "rx-frames": "32",
                            "adaptive-tx": "on", "tx-usecs": "50"}
         self.ring, self.broken = 4096, False
+        self.qdiscs = {"root": "mq 0:", "0:1": "fq_codel", "0:2": "fq_codel"}
         for name, text in FILES.items():
             self.path(name).parent.mkdir(parents=True, exist_ok=True)
             self.write(name, text)
@@ -60,6 +62,14 @@ class Machine(hostconfig.System):
         if words[:2] == ("ethtool", "-C"):
             self.coalescing[words[3]] = words[4]
             return ""
+        if words[:2] == ("ethtool", "-l"):
+            count = len(self.glob("/sys/class/net/nic0/queues/rx-*"))
+            return f"Pre-set maximums:\nCombined:\t16\nCurrent settings:\nCombined:\t{count}\n"
+        if words[:2] == ("ethtool", "-L"):
+            self.set_channels(int(words[4]))
+            return ""
+        if words[0] == "tc":
+            return self.tc(*words[2:])
         if words[:2] == ("ethtool", "-i"):
             return "driver: ice\nversion: 1\n"
         if words[:2] == ("ethtool", "-g"):
@@ -69,9 +79,40 @@ class Machine(hostconfig.System):
             return ""
         return None
 
+    def set_channels(self, count: int) -> None:
+        """Queues of the card, new ones as the kernel makes them."""
+        for name in self.glob("/sys/class/net/nic0/queues/*x-*"):
+            shutil.rmtree(self.path(name))
+        for queue in range(count):
+            for name in (f"rx-{queue}/rps_flow_cnt", f"rx-{queue}/rps_cpus", f"tx-{queue}/x"):
+                path = self.path(f"/sys/class/net/nic0/queues/{name}")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text("0\n")
+        self.qdiscs = {parent: text for parent, text in self.qdiscs.items()
+                       if parent == "root" or int(parent.partition(":")[2], 16) <= count}
+
+    def tc(self, action: str, _dev: str, _name: str, *words: str) -> str:
+        """Of tc qdisc what `config` uses: an order of the kernel's qdiscs and ours."""
+        if action == "show":
+            return "".join(f"qdisc {text} root refcnt 9 \n" if parent == "root" else
+                           f"qdisc {text} 0: parent {parent} limit 10240p\n"
+                           for parent, text in self.qdiscs.items())
+        queues = len(self.glob("/sys/class/net/nic0/queues/tx-*"))
+        if words[0] == "root":
+            handle = words[2] if action == "replace" else "0:"
+            kind = words[3] if action == "replace" else "mq"
+            self.qdiscs = {"root": f"{kind} {handle}"}
+            if kind == "mq":
+                self.qdiscs |= {f"{handle}{q + 1:x}": "fq_codel" for q in range(queues)}
+        else:
+            assert words[1] in self.qdiscs
+            self.qdiscs[words[1]] = words[2]
+        return ""
+
     def state(self) -> dict:
         """Everything, to be compared."""
-        return {n: self.read(n) for n in FILES} | self.coalescing | {"ring": self.ring}
+        return ({n: self.read(n) for n in FILES} | self.coalescing | {"ring": self.ring}
+                | self.qdiscs)
 
 
 @pytest.fixture(name="machine")
@@ -85,7 +126,7 @@ WISHES = hostconfig.Wishes("nic0", mtu=9000, hugepages=64, idle_usecs=10)
 
 def different(machine: Machine, wishes: hostconfig.Wishes = WISHES) -> set:
     """Names of the settings that are not as declared."""
-    found = hostconfig.rows(machine, hostconfig.settings(machine, wishes))
+    found = hoststate.rows(machine, hostconfig.settings(machine, wishes))
     return {s.name for s, now in found if now != s.want}
 
 
@@ -98,15 +139,14 @@ def test_what_differs_is_found(machine: Machine) -> None:
 
 def test_apply_and_restore(machine: Machine, tmp_path: Path) -> None:
     before, state = machine.state(), tmp_path / "state.json"
-    declared = hostconfig.settings(machine, WISHES)
-    changed, failed = hostconfig.apply(machine, declared, state)
+    changed, failed = hoststate.apply(machine, hostconfig.settings(machine, WISHES), state)
     assert failed == [] and "cpu0 governor: powersave -> performance" in changed
     # What a real kernel shows with brackets does not come back so from a made-up one.
     assert different(machine) <= {"transparent hugepages"}
     assert machine.ring == 1024 and machine.read("/sys/class/net/nic0/mtu") == "9000"
     assert machine.read("/proc/irq/71/smp_affinity_list") == "1"
-    assert hostconfig.apply(machine, declared, state)[0] == []
-    changed, failed = hostconfig.restore(machine, state)
+    assert hoststate.apply(machine, hostconfig.settings(machine, WISHES), state)[0] == []
+    changed, failed = hoststate.restore(machine, state)
     assert failed == [] and not state.exists()
     after = machine.state()
     thp = "/sys/kernel/mm/transparent_hugepage/enabled"
@@ -117,28 +157,58 @@ def test_what_was_before_is_known_after_two_changes(machine: Machine, tmp_path: 
     state = tmp_path / "state.json"
     for mtu in (3000, 9000):
         wishes = hostconfig.Wishes("nic0", mtu=mtu, groups=("mtu",))
-        hostconfig.apply(machine, hostconfig.settings(machine, wishes), state)
+        hoststate.apply(machine, hostconfig.settings(machine, wishes), state)
     assert machine.read("/sys/class/net/nic0/mtu") == "9000"
-    hostconfig.restore(machine, state)
+    hoststate.restore(machine, state)
     assert machine.read("/sys/class/net/nic0/mtu") == "1500"
 
 
 def test_what_cannot_be_put_back_is_kept(machine: Machine, tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     wishes = hostconfig.Wishes("nic0", groups=("nic",))
-    hostconfig.apply(machine, hostconfig.settings(machine, wishes), state)
+    hoststate.apply(machine, hostconfig.settings(machine, wishes), state)
     machine.broken = True
-    changed, failed = hostconfig.restore(machine, state)
+    changed, failed = hoststate.restore(machine, state)
     assert changed == [] and len(failed) == 6 and state.exists()
     machine.broken = False
-    assert hostconfig.restore(machine, state)[1] == [] and machine.coalescing["rx-usecs"] == "8"
+    assert hoststate.restore(machine, state)[1] == [] and machine.coalescing["rx-usecs"] == "8"
+
+
+def test_channels_first_and_a_qdisc_for_each_queue(machine: Machine, tmp_path: Path) -> None:
+    machine.set_channels(2)
+    before, state = machine.state(), tmp_path / "state.json"
+    wishes = hostconfig.Wishes("nic0", channels=12, qdisc="homa",
+                               groups=("channels", "qdisc", "rps"))
+    _, failed = hoststate.apply(machine, hostconfig.settings(machine, wishes), state)
+    assert failed == []
+    ours = {"root": "mq 4801:"} | {f"4801:{q:x}": "homa" for q in range(1, 13)}
+    assert machine.qdiscs == ours and "4801:c" in ours
+    assert machine.read("/sys/class/net/nic0/queues/rx-11/rps_cpus") == "3"
+    assert different(machine, wishes) == set()
+    assert hoststate.restore(machine, state)[1] == [] and machine.state() == before
+
+
+def test_one_queue_needs_no_mq(machine: Machine, tmp_path: Path) -> None:
+    machine.set_channels(1)
+    machine.qdiscs = {"root": "fq_codel 0:"}
+    wishes = hostconfig.Wishes("nic0", qdisc="homa", groups=("qdisc",))
+    hoststate.apply(machine, hostconfig.settings(machine, wishes), tmp_path / "state.json")
+    assert machine.qdiscs == {"root": "homa 4801:"}
+
+
+def test_what_somebody_has_chosen_stays(machine: Machine) -> None:
+    machine.qdiscs = {"root": "htb 1:"}
+    wishes = hostconfig.Wishes("nic0", qdisc="homa")
+    with pytest.raises(hoststate.ConfigError, match="somebody has chosen, 'htb 1:'"):
+        list(hostconfig.settings(machine, wishes))
+    assert not {s.group for s in hostconfig.settings(machine, WISHES)} & {"channels", "qdisc"}
 
 
 @pytest.mark.parametrize("wishes, said", [
     (hostconfig.Wishes("nic9"), "no network device 'nic9'"),
     (hostconfig.Wishes("nic0", groups=("x",)), "no group 'x'")])
 def test_wrong_wishes(machine: Machine, wishes: hostconfig.Wishes, said: str) -> None:
-    with pytest.raises(hostconfig.ConfigError, match=said):
+    with pytest.raises(hoststate.ConfigError, match=said):
         hostconfig.settings(machine, wishes)
 
 
@@ -160,7 +230,7 @@ def test_the_doctor_sees_what_is_bad_and_that_it_was_cured(machine: Machine, tmp
     assert {before[what] for what in cured} == {doctor.BAD}
     assert before["mitigations"] == doctor.BAD and before["link is up"] == doctor.GOOD
     assert before["generic-receive-offload"] == doctor.UNKNOWN
-    hostconfig.apply(machine, hostconfig.settings(machine, WISHES), tmp_path / "state")
+    hoststate.apply(machine, hostconfig.settings(machine, WISHES), tmp_path / "state")
     after = states(machine)
     assert {after[what] for what in cured} == {doctor.GOOD}
     page = doctor.page("nic0", doctor.examine(machine, "nic0"))
@@ -170,20 +240,20 @@ def test_the_doctor_sees_what_is_bad_and_that_it_was_cured(machine: Machine, tmp
 
 
 def test_sonic_refers_only_to_what_it_defines() -> None:
-    tables = json.loads(switches.text("sonic", "0-3", 70, False))
+    tables = json.loads(switches.text("sonic", "0-3", 70, 0, False))
     assert set(tables["PORT"]) == {"Ethernet0", "Ethernet4", "Ethernet8", "Ethernet12"}
     assert len(tables["QUEUE"]) == 4 * 8
     for entry in tables["QUEUE"].values():
         assert entry["scheduler"] in tables["SCHEDULER"]
         assert entry.get("wred_profile", "homa_ecn") in tables["WRED_PROFILE"]
     assert tables["DSCP_TO_TC_MAP"]["homa"]["56"] == "7"
-    assert "WRED_PROFILE" not in json.loads(switches.text("sonic", "0-3", 0, False))
+    assert "WRED_PROFILE" not in json.loads(switches.text("sonic", "0-3", 0, 0, False))
 
 
 @pytest.mark.parametrize("system", ["mlnx-os", "os10"])
 def test_all_ports_and_classes_are_configured(system: str) -> None:
-    text = switches.text(system, "3-6", 70, False)
-    undo = switches.text(system, "3-6", 70, True)
+    text = switches.text(system, "3-6", 70, 0, False)
+    undo = switches.text(system, "3-6", 70, 0, True)
     if system == "mlnx-os":
         for port in range(3, 7):
             assert len(re.findall(rf"1/{port} traffic-class \d dcb ets strict", text)) == 8
@@ -196,6 +266,17 @@ def test_all_ports_and_classes_are_configured(system: str) -> None:
     assert "strict" in text and str(switches.MTU) in text
 
 
+@pytest.mark.parametrize("system, line", [
+    ("mlnx-os", "pool ePool0 direction egress size 2000K type dynamic"),
+    ("os10", "  queue-limit thresh-mode static 2000"), ("sonic", '      "size": "2000000"')])
+def test_what_waits_in_the_switch_is_limited_if_asked_for(system: str, line: str) -> None:
+    assert line in switches.text(system, "1-2", 70, 2000, False).splitlines()
+    plain = switches.text(system, "1-2", 70, 0, False)
+    assert not re.search("pool|queue-limit", plain, re.I)
+    if system == "mlnx-os":
+        assert "no pool ePool0" in switches.text(system, "1-2", 70, 2000, True)
+
+
 def test_bad_ports() -> None:
     for bad in ("", "5-1", "a"):
         with pytest.raises(ClusterError):
@@ -203,7 +284,8 @@ def test_bad_ports() -> None:
 
 
 @pytest.mark.parametrize("words", [["show", "--device", "no0"], ["apply", "--cluster", "/no.toml"],
-                                   ["switch", "sonic", "--ports", "x"]])
+                                   ["switch", "sonic", "--ports", "x"],
+                                   ["switch", "os10", "--buffer", "-1"]])
 def test_wrong_usage_is_one_line(words: list) -> None:
     done = subprocess.run([CONFIG, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
