@@ -43,10 +43,10 @@ class SlowRpc:
 
     rpc_id: int
     client: int
-    server: int
-    size: int
-    us: float
-    slowdown: float
+    server: int | None      # None: no other host's trace names it
+    size: int               # 0: the trace does not reach back to its beginning
+    us: float               # until it was done, or given up
+    slowdown: float | None  # None: it was never done
     lines: list
     cut: int                # how many lines there are, if not all are shown
     why: str = ""           # if all traces were frozen when something happened to it: what
@@ -71,6 +71,10 @@ def load_trace(path: Path, host: int) -> HostTrace:
 
 def _time_of(records: list, text: str) -> int | None:
     return next((stamp for stamp, _, said in records if said.startswith(text)), None)
+
+
+def _text_of(records: list, text: str) -> str:
+    return next((said for _, _, said in records if said.startswith(text)), "")
 
 
 def _server_of(low: int, client: int, begin: int, traces: dict) -> int | None:
@@ -105,8 +109,29 @@ def trigger(traces: dict) -> tuple | None:
     return host, low, WHY.get(int(text[len(FROZE):].split()[0]), text)
 
 
+class _NotDone:
+    """What the traces tell of an RPC that no client has counted as done, as of one that is."""
+
+    slowdown = None
+
+    def __init__(self, low: int, wanted_by: int, traces: dict) -> None:
+        self.rpc_id, self.host = low, wanted_by
+        self.size, self.us = 0, 0.0
+        for host, trace in traces.items():
+            begin = _time_of(trace.records.get(low, []), BEGINS)
+            if begin is not None:
+                self.host = host
+                self.size = int(_text_of(trace.records[low], BEGINS).rsplit(" ", 1)[1])
+        mine = traces[self.host]
+        times = [stamp for stamp, _, _ in mine.records[low]]
+        self.us = (times[-1] - times[0]) * 1000 / int(mine.khz)
+
+
 def _frozen(done: pd.DataFrame, traces: dict) -> tuple | None:
-    """(row, server, reason) of the RPC for which all hosts froze their traces."""
+    """(row, server, reason) of the RPC for which all hosts froze their traces.
+
+    The server is None if the trace of no other host names it.
+    """
     wanted = trigger(traces)
     if not wanted:
         return None
@@ -118,7 +143,9 @@ def _frozen(done: pd.DataFrame, traces: dict) -> tuple | None:
         server = next((h for h, t in traces.items() if h != row.host and low in t.records), None)
         if row.host in traces and server is not None:
             return row, server, why
-    return None
+    row = _NotDone(low, host, traces)
+    return row, next((h for h, t in traces.items() if h != row.host and low in t.records),
+                     None), why
 
 
 def _render(low: int, ends: list, path: Path) -> list:
@@ -134,7 +161,7 @@ def _render(low: int, ends: list, path: Path) -> list:
 
 
 def slow_rpc(folder: Path, done: pd.DataFrame, short: int) -> SlowRpc | None:
-    """The slowest short RPC that the traces of `folder` tell; None if they tell none."""
+    """The RPC that froze the traces of `folder`, or the slowest short one that they tell, or None."""
     traces = {int(p.stem.split("-h")[1]): load_trace(p, int(p.stem.split("-h")[1]))
               for p in sorted((folder / "traces").glob("homa-h*.tt"))}
     if not traces:
@@ -146,7 +173,7 @@ def slow_rpc(folder: Path, done: pd.DataFrame, short: int) -> SlowRpc | None:
     if not found:
         return None
     row, server, why = found[0]
-    ends = [traces[row.host], traces[server]]
+    ends = [traces[host] for host in (row.host, server) if host is not None]
     lines = _render(int(row.rpc_id) & LOW_BITS & ~1, ends, folder / "traces" / "slow-rpc.tt")
     return SlowRpc(int(row.rpc_id), int(row.host), server, int(row.size), row.us, row.slowdown,
                    lines[:MAX_LINES], len(lines) if len(lines) > MAX_LINES else 0, why)

@@ -214,6 +214,24 @@ def test_slow_rpc_is_the_slowest_that_both_traces_cover(tmp_path):
     assert (folder / "slow-rpc.txt").is_file()
 
 
+@pytest.mark.skipif(not traces.TTPRINT.exists(), reason="tt/bin/ttprint is not there")
+@pytest.mark.parametrize("server_saw_it", [True, False])
+def test_an_rpc_that_was_given_up_is_told(tmp_path, server_saw_it):
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    trace_file(folder / "homa-h1.tt", [
+        (1000, "sendmsg request to peer 0x2 port 4000 id 12 length 700"),
+        (801000, "freeze wanted, type 2 id 12 peer 0x2")])
+    trace_file(folder / "homa-h2.tt", [(2000, f"DATA accepted, id {12 if server_saw_it else 14} "
+                                              "peer 0x1 offset 0 length 100")])
+    done = pd.DataFrame([{"host": 1, "rpc_id": (7 << 32) + 4, "size": 9, "us": 1., "slowdown": 1.}])
+    slow = traces.slow_rpc(tmp_path, done, 500)
+    assert (slow.rpc_id, slow.client, slow.size, slow.us) == (12, 1, 700, 800.0)
+    assert slow.slowdown is None and slow.why == "was given up"
+    assert slow.server == (2 if server_saw_it else None)
+    assert ("h2 DATA accepted" in "\n".join(slow.lines)) == server_saw_it
+
+
 def test_figures_that_do_not_exist_are_null(tmp_path):
     results.write_json(tmp_path / "x", {"a": {"b": float("nan")}, "c": 1.5})
     assert json.loads((tmp_path / "x").read_text()) == {"a": {"b": None}, "c": 1.5}

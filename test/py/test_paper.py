@@ -83,3 +83,16 @@ def test_pictures_are_drawn_again_beside_a_table(sweep: Path, tmp_path: Path) ->
     assert changed == {"rtt"}               # the others have no figure of that table
     with pytest.raises(ClusterError, match="one of its points, such as w4-s1"):
         redraw.redraw(sweep, tmp_path / "all")
+
+
+@pytest.mark.parametrize("what, code, said", [
+    ("Homa's mean slowdown above 100 kB over TCP's", 0, "beyond the bench's own limit: w2, Homa's"),
+    ("RPCs", 1, "cperf: w2: RPCs: 1.17"), ("failures: h1 timed out", 1, "cperf: w2: failures")])
+def test_limits_of_the_bench_do_not_decide_whether_figures_count(
+        tmp_path: Path, capsys: pytest.CaptureFixture, what: str, code: int, said: str) -> None:
+    (tmp_path / "verdicts.csv").write_text(
+        "seed,workload,load,what,value,limit,passed\n1,w4,0.8,RPCs,900,>= 300,True\n"
+        f'1,w2,0.8,"{what}",1.17,<= 1,False\n')
+    assert paper.unsound(tmp_path) == code
+    printed = capsys.readouterr()
+    assert said in (printed.err if code else printed.out)
