@@ -97,6 +97,30 @@
 	   BPF_CGROUP_RUN_SA_PROG_LOCK(sk, addr, length, type, source); })
 #endif
 
+/* 6.7: shrinkers are allocated, and know whose they are. Before, memory for one could
+ * also be lacking when it was registered.
+ */
+#include <linux/shrinker.h>
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+struct homa_shrinker {
+	struct shrinker shrinker;
+	void *owner;
+};
+
+#define homa_shrinker_of(s) container_of(s, struct homa_shrinker, shrinker)
+#define homa_shrinker_owner(s) (homa_shrinker_of(s)->owner)
+#define shrinker_alloc(flags, name) \
+	kzalloc(sizeof(struct homa_shrinker), GFP_KERNEL)
+#define homa_shrinker_register(s, owner_, name) \
+	(homa_shrinker_of(s)->owner = (owner_), register_shrinker(s, name))
+#define shrinker_free(s) \
+	({ unregister_shrinker(s); kfree(homa_shrinker_of(s)); })
+#else
+#define homa_shrinker_owner(s) ((s)->private_data)
+#define homa_shrinker_register(s, owner, name) \
+	((s)->private_data = (owner), shrinker_register(s), 0)
+#endif
+
 /* 6.8: handlers of sock_diag name their module. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 #define HOMA_DIAG_OWNER .owner = THIS_MODULE,

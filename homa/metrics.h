@@ -204,6 +204,8 @@ struct homa_net;
 	M(rx_silent_limits, "DATA dropped: too much of silent or new peers") \
 	M(silent_discards, "Server RPCs ended: silent, and their room was wanted") \
 	M(rx_helped, "Messages helped to be complete: memory was short") \
+	M(skb_page_reuses, "Pages of sent messages used again") \
+	M(skb_page_frees, "Pages kept for sending and given back unused") \
 	M(encap_rcvd, "Packets that came as TCP's (hijack_tcp)") \
 	M(qdisc_foreign_packets, "Homa packets in the qdisc that this host did not make")
 

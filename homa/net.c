@@ -61,11 +61,11 @@ static const struct {
 	{ homa_rpcs_net_init, homa_rpcs_net_exit },
 	{ homa_snapshots_net_init, homa_snapshots_net_exit },
 	{ homa_freeze_net_init, homa_freeze_net_exit },
+	{ homa_txpages_net_init, homa_txpages_net_exit },
 	{ homa_sysctl_net_init, homa_sysctl_net_exit },
 	{ homa_proc_net_init, homa_proc_net_exit },
 	{ homa_inspect_net_init, homa_inspect_net_exit },
 	{ homa_rxmem_net_init, homa_rxmem_net_exit },
-	{ homa_txpages_net_init, homa_txpages_net_exit },
 };
 
 static int __net_init homa_net_init(struct net *net)

@@ -258,6 +258,20 @@ struct homa_snapshots {
 	int idle;
 };
 
+struct shrinker;
+
+/**
+ * struct homa_txpool - pages that sockets keep for sending, see txpages.c
+ * @count: pages of all sockets
+ * @work: gives some back; pending while there are too many
+ * @shrinker: gives them back when the machine is short of memory
+ */
+struct homa_txpool {
+	atomic_t count;
+	struct delayed_work work;
+	struct shrinker *shrinker;
+};
+
 /**
  * struct homa_ktrace - whether the timetrace has what the kernel does, see ktrace.c
  * @on: it has: 0 or 1
@@ -296,7 +310,7 @@ struct homa_encap {
  * @silent_kb: kilobytes of room that silent requests hold, see silent.c
  * @strangers: unfinished requests of hosts that never finished one
  * @rx_help: helps incomplete messages, see rxmem.c
- * @txpages: gives pages back that sockets keep and do not use, see txpages.c
+ * @txpool: pages that sockets keep for sending
  * @inspections: counts of peers in inspect.c so far
  * @replies: packets sent in answer to packets that belong to no RPC
  * @rpcs: all RPCs of this host, by peer address and id
@@ -335,7 +349,7 @@ struct homa_net {
 	atomic_t silent_kb;
 	atomic_t strangers;
 	struct delayed_work rx_help;
-	struct delayed_work txpages;
+	struct homa_txpool txpool;
 	atomic_t inspections;
 	struct homa_rate replies;
 	struct rhltable rpcs;

@@ -96,7 +96,6 @@ static void sock_write_space(struct sock *sk)
 static void sock_destruct(struct sock *sk)
 {
 	homa_rcvbuf_free(homa_sk(sk)->rcvbuf);
-	homa_txpages_free(homa_sk(sk));
 	/* The generic destructor gives the pool back to the rest. */
 	atomic64_sub(homa_sk(sk)->rx_pool, &homa_sock_net(homa_sk(sk))->rx_mem);
 	homa_sk(sk)->destruct(sk);
@@ -280,6 +279,7 @@ void homa_sock_shutdown(struct homa_sock *hsk)
 	spin_lock_bh(&hsk->lock);
 	hsk->shutdown = true;
 	spin_unlock_bh(&hsk->lock);
+	homa_txpages_stop(hsk);
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
 	tt_event(hn, SOCK_SHUTDOWN, hsk->port);
 

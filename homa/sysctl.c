@@ -26,6 +26,7 @@
 #include "net.h"
 #include "prio.h"
 #include "rpc.h"
+#include "txpages.h"
 
 #define MSECS_MAX 1000000
 #define USECS_MAX 1000000
@@ -89,8 +90,6 @@
 	K(request_ack_ticks, 2, 1, MSECS_MAX)			\
 	K(resend_interval, 5, 1, MSECS_MAX)			\
 	K(resend_ticks, 5, 1, MSECS_MAX)			\
-	K(skb_page_frees_per_sec, 1000, 0, INT_MAX)		\
-	K(skb_page_pool_min_kb, 3000, 0, INT_MAX)		\
 	K(timeout_resends, 5, 1, MSECS_MAX)			\
 	K(timeout_ticks, 100, 1, MSECS_MAX)			\
 	K(tombstone_msecs, 15000, 0, MSECS_MAX)			\
@@ -104,6 +103,8 @@
 static const struct homa_sysctls defaults = {
 	BOUNDS(DEFAULT)
 	KNOBS(DEFAULT)
+	.skb_page_frees_per_sec = 1000,
+	.skb_page_pool_min_kb = 3000,
 	.num_priorities = HOMA_SYSCTL_PRIORITIES,
 	.priority_map = { 0, 1, 2, 3, 4, 5, 6, 7 },
 	.unsched_cutoffs = { 0, 0, 0, 0, 1000000, 15000, 2800, 200 },
@@ -155,6 +156,33 @@ static int array_proc(homa_ctl_table *ctl, int write, void *buffer,
 	for (i = 0; i < copy.maxlen / sizeof(int); i++)
 		WRITE_ONCE(data[i], values[i]);
 	return 0;
+}
+
+/* How many pages are kept may be too many now. */
+static int pages_proc(struct homa_net *hn, homa_ctl_table *ctl, int write,
+		      void *buffer, size_t *lenp, loff_t *ppos)
+{
+	int err = proc_dointvec_minmax(ctl, write, buffer, lenp, ppos);
+
+	if (!err && write)
+		homa_txpages_look(hn);
+	return err;
+}
+
+static int page_frees_proc(homa_ctl_table *ctl, int write, void *buffer,
+			   size_t *lenp, loff_t *ppos)
+{
+	return pages_proc(container_of(ctl->data, struct homa_net,
+				       sysctl.skb_page_frees_per_sec),
+			  ctl, write, buffer, lenp, ppos);
+}
+
+static int page_pool_proc(homa_ctl_table *ctl, int write, void *buffer,
+			  size_t *lenp, loff_t *ppos)
+{
+	return pages_proc(container_of(ctl->data, struct homa_net,
+				       sysctl.skb_page_pool_min_kb),
+			  ctl, write, buffer, lenp, ppos);
 }
 
 static int priority_map_proc(homa_ctl_table *ctl, int write, void *buffer,
@@ -471,6 +499,8 @@ static const struct ctl_table knobs[] = {
 	ROW(num_priorities, 1, 0644, num_priorities_proc, 1, HOMA_SYSCTL_PRIORITIES)
 	ROW(priority_map, HOMA_SYSCTL_PRIORITIES, 0644, priority_map_proc, 0,
 	    HOMA_SYSCTL_PRIORITIES - 1)
+	ROW(skb_page_frees_per_sec, 1, 0644, page_frees_proc, 0, INT_MAX)
+	ROW(skb_page_pool_min_kb, 1, 0644, page_pool_proc, 0, INT_MAX)
 	ROW(temp, 4, 0644, proc_dointvec, INT_MIN, INT_MAX)
 	ROW(unsched_cutoffs, HOMA_SYSCTL_PRIORITIES, 0644, unsched_cutoffs_proc, 0,
 	    INT_MAX)

@@ -18,20 +18,22 @@ struct page_frag;
  * struct homa_txpages - pages that a socket keeps
  * @lock: protects what follows
  * @count: entries in @pages; READ_ONCE
- * @used: a page was taken since they were last looked at
- * @pages: fragments' pages (TX_PAGE_BYTES) that nobody else has
+ * @idle: so many at least were there all the time since they were last looked at
+ * @pages: fragments' pages (TX_PAGE_BYTES) that nobody else has, those first that
+ *	have been there for longest
  */
 struct homa_txpages {
 	spinlock_t lock;
 	int count;
-	bool used;
+	int idle;
 	struct page *pages[HOMA_TX_PAGES];
 };
 
 int homa_txpages_net_init(struct homa_net *hn);
 void homa_txpages_net_exit(struct homa_net *hn);
+void homa_txpages_look(struct homa_net *hn);
 void homa_txpages_init(struct homa_sock *hsk);
-void homa_txpages_free(struct homa_sock *hsk);
+void homa_txpages_stop(struct homa_sock *hsk);
 
 bool homa_txpages_refill(struct homa_sock *hsk, struct page_frag *pf, u32 bytes);
 void homa_txpages_put(struct homa_sock *hsk, struct page *page);

@@ -28,7 +28,7 @@ FAILING = re.compile(r"""^(?:
     | rhashtable_init | rhltable_init | rhashtable_insert_slow | rht_bucket_nested_insert
     | xa_store | tracepoint_probe_register | inet_recv_error
     | skb_ensure_writable | nf_register_net_hooks | inet_ioctl
-    | proto_register | register_pernet_subsys
+    | proto_register | register_pernet_subsys | register_shrinker | shrinker_alloc
     | proc_create_\w+ | proc_net_mkdir | _?proc_mkdir\w* | proc_symlink | register_net_sysctl\w*
     | kmem_cache_create\w* | seq_open\w* | single_open\w* | __seq_open_private
     | ip_route_output_flow | ip6_dst_lookup_flow | sock_queue_err_skb
