@@ -11,9 +11,7 @@
  * dropped is counted under its reason.
  */
 #include <linux/filter.h>
-#include <net/dsfield.h>
 #include <net/ip.h>
-#include <net/ip6_checksum.h>
 #include <net/protocol.h>
 #include <net/route.h>
 #include <net/xfrm.h>
@@ -27,6 +25,7 @@
 #include "loss.h"
 #include "offload.h"
 #include "output.h"
+#include "packet.h"
 #include "prio.h"
 #include "rpc.h"
 #include "rxmem.h"
@@ -44,7 +43,8 @@
  * @skb: the packet, beginning with its Homa header
  * @h: its header; as much as its type needs is linear
  * @rpc: of packets that came together: theirs, once found, with a reference
- * @more: others follow that came together with this one
+ * @others: packets that came together with this one and are still to be handled
+ * @joined: what is part of @skb, though it came as packets of its own
  * @unsettled: what follows from new data is still to be done for @rpc
  * @txq: packets to be sent when no lock is held
  * @path: where an answer would go; @path.id is the RPC id as known here
@@ -57,7 +57,8 @@ struct homa_rx {
 	struct sk_buff *skb;
 	struct homa_common_hdr *h;
 	struct homa_rpc *rpc;
-	bool more;
+	struct sk_buff *others;
+	struct homa_joined joined;
 	bool unsettled;
 	struct sk_buff_head txq;
 	struct homa_path path;
@@ -201,14 +202,6 @@ static void data_start_response(struct homa_rpc *rpc, u32 length, u32 incoming)
 	homa_msgin_start(rpc, length, incoming);
 }
 
-/* Priority of a packet, as in its IP header. */
-static u8 rx_level(const struct sk_buff *skb)
-{
-	if (skb->protocol == htons(ETH_P_IP))
-		return ip_hdr(skb)->tos >> 5;
-	return ipv6_get_dsfield(ipv6_hdr(skb)) >> 5;
-}
-
 /* Finds out who schedules a message; tried again if there was no memory. */
 static void data_start_grants(struct homa_rx *rx, struct homa_rpc *rpc)
 {
@@ -263,6 +256,7 @@ static enum homa_drop data_add_whole(struct homa_rx *rx, struct homa_rpc *rpc)
 	enum homa_drop drop;
 
 	__skb_pull(rx->skb, sizeof(*h));
+	homa_rx_cb(rx->skb)->joined = rx->joined;
 	drop = homa_msgin_add(rpc, rx->skb, offset, length, retransmit);
 	if (drop != HOMA_ACCEPTED)
 		__skb_push(rx->skb, sizeof(*h));
@@ -313,8 +307,9 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 		return drop;
 	}
 	if (rpc->in.end > end && !h->retransmit)
-		homa_loss_arrived(rpc, rx_level(rx->skb));
-	rx->unsettled = rx->more && !homa_msgin_complete(&rpc->in);
+		homa_loss_arrived(rpc, homa_packet_level(rx->skb),
+				  1 + rx->joined.packets);
+	rx->unsettled = rx->others && !homa_msgin_complete(&rpc->in);
 	if (!rx->unsettled)
 		data_settle(rx, rpc);
 	return drop;
@@ -651,28 +646,6 @@ static enum homa_drop rx_check_header(struct homa_rx *rx)
 	return HOMA_CONSUMED;
 }
 
-/* Is the checksum right, if anybody wants to know? */
-static bool rx_checksum_ok(const struct homa_rx *rx)
-{
-	struct sk_buff *skb = rx->skb;
-	__wsum pseudo;
-
-	if (!READ_ONCE(rx->hn->sysctl.verify_checksum))
-		return true;
-	/* Local packets, and those that a device has checked. */
-	if (skb->ip_summed == CHECKSUM_PARTIAL || skb_csum_unnecessary(skb))
-		return true;
-	if (ipv6_addr_v4mapped(&rx->path.daddr))
-		pseudo = csum_tcpudp_nofold(rx->path.daddr.s6_addr32[3],
-					    rx->path.saddr.s6_addr32[3],
-					    skb->len, IPPROTO_TCP, 0);
-	else
-		pseudo = ~csum_unfold(csum_ipv6_magic(&rx->path.daddr,
-						      &rx->path.saddr, skb->len,
-						      IPPROTO_TCP, 0));
-	return !csum_fold(skb_checksum(skb, 0, skb->len, pseudo));
-}
-
 /**
  * homa_input_scope() - what a peer's address needs to be unique
  * @skb: packet, just as IP has given it to a protocol
@@ -804,7 +777,7 @@ static struct homa_rpc *rx_find_rpc(struct homa_rx *rx)
 	if (!rpc)
 		rpc = homa_rpc_find(rx->hsk, &rx->peer, rx->path.dport,
 				    rx->path.id);
-	if (rx->more)
+	if (rx->others)
 		rx->rpc = rpc;
 	return rpc;
 }
@@ -827,7 +800,7 @@ static enum homa_drop rx_dispatch(struct homa_rx *rx)
 		return HOMA_DROP_INJECTED;
 	if (rx->h->type == HOMA_DATA)
 		ack = ((struct homa_data_hdr *)rx->h)->ack;
-	homa_metric_rcvd(rx->hn, rx->h->type);
+	homa_metric_rcvd(rx->hn, rx->h->type, 1 + rx->joined.packets);
 
 	rpc = rx_find_rpc(rx);
 	if (rpc) {
@@ -849,6 +822,14 @@ static enum homa_drop rx_dispatch(struct homa_rx *rx)
 	return drop;
 }
 
+/* Takes what continues the packet in with it. */
+static void rx_join(struct homa_rx *rx)
+{
+	if (rx->others && rx->h->type == HOMA_DATA)
+		rx->joined = homa_packet_join(rx->hn, &rx->path, rx->skb,
+					      &rx->others);
+}
+
 static enum homa_drop rx_handle(struct homa_rx *rx)
 {
 	enum homa_drop drop = rx_check_header(rx);
@@ -857,8 +838,9 @@ static enum homa_drop rx_handle(struct homa_rx *rx)
 		drop = rx_parse(rx);
 	if (drop != HOMA_CONSUMED)
 		return drop;
-	if (!rx_checksum_ok(rx))
+	if (!homa_packet_checksum_ok(rx->hn, &rx->path, rx->skb))
 		return HOMA_DROP_CHECKSUM;
+	rx_join(rx);
 	if (rx->h->type == HOMA_FREEZE)
 		return freeze_any(rx);
 	drop = rx_find_socket(rx);
@@ -869,13 +851,29 @@ static enum homa_drop rx_handle(struct homa_rx *rx)
 	return rx_dispatch(rx);
 }
 
+/* Drops a packet, and each that was made part of it. */
+static void rx_drop(struct homa_rx *rx, enum homa_drop drop)
+{
+	struct sk_buff *skb = rx->skb, *next;
+
+	next = rx->joined.packets ? homa_packet_part(skb) : NULL;
+	for (;;) {
+		homa_drop(rx->hn, skb, drop);
+		skb = next;
+		if (!skb)
+			return;
+		next = skb->next;
+		skb_mark_not_on_list(skb);
+	}
+}
+
 /* Frees a packet, unless it belongs to a message now. */
 static void rx_finish(struct homa_rx *rx, enum homa_drop drop)
 {
 	if (drop == HOMA_CONSUMED)
 		consume_skb(rx->skb);
 	else if (drop != HOMA_ACCEPTED)
-		homa_drop(rx->hn, rx->skb, drop);
+		rx_drop(rx, drop);
 }
 
 /* Handles a packet that came together with others, like those before it. */
@@ -888,8 +886,9 @@ static enum homa_drop rx_handle_next(struct homa_rx *rx)
 	if (rx->h->type != HOMA_DATA || rx->h->sport != rx->path.dport ||
 	    homa_local_id(rx->h->sender_id) != rx->path.id)
 		return HOMA_DROP_TYPE;
-	if (!rx_checksum_ok(rx))
+	if (!homa_packet_checksum_ok(rx->hn, &rx->path, rx->skb))
 		return HOMA_DROP_CHECKSUM;
+	rx_join(rx);
 	drop = rx_filter(rx);
 	return drop == HOMA_CONSUMED ? rx_dispatch(rx) : drop;
 }
@@ -897,14 +896,14 @@ static enum homa_drop rx_handle_next(struct homa_rx *rx)
 /* Handles the others of some packets that came together, whose list may be somebody
  * else's, too. @drop is what the first was dropped for if there is no socket.
  */
-static void rx_others(struct homa_rx *rx, struct sk_buff *list,
-		      enum homa_drop drop)
+static void rx_others(struct homa_rx *rx, enum homa_drop drop)
 {
-	struct sk_buff *skb, *next;
+	while (rx->others) {
+		struct sk_buff *skb = rx->others;
 
-	skb_list_walk_safe(list, skb, next) {
-		rx->more = next;
+		rx->others = skb->next;
 		rx->skb = skb_share_check(skb, GFP_ATOMIC | __GFP_NOWARN);
+		rx->joined = (struct homa_joined){};
 		if (!rx->skb) {
 			homa_metric_inc(rx->hn, rx_no_memory);
 			continue;
@@ -924,13 +923,12 @@ static void rx_others(struct homa_rx *rx, struct sk_buff *list,
 /* Entry from IP; bottom halves are off, RCU is read-locked. */
 static int homa_rcv(struct sk_buff *skb)
 {
-	struct sk_buff *others;
-	enum homa_drop drop;
 	struct homa_rx rx __uninitialized;
+	enum homa_drop drop;
 
 	/* Not what rx_parse() sets, nor grants, of which there is room for many. */
 	memset(&rx, 0, offsetof(struct homa_rx, path));
-	rx.hn = homa_net(dev_net(skb->dev));
+	rx.hn = homa_net_rcu(dev_net(skb->dev));
 	rx.skb = skb;
 	rx.grants.count = 0;
 	__skb_queue_head_init(&rx.txq);
@@ -939,15 +937,14 @@ static int homa_rcv(struct sk_buff *skb)
 		return 0;
 	}
 	homa_steer_softirq(rx.hn);
-	others = homa_offload_split(skb);
-	if (IS_ERR(others)) {
+	rx.others = homa_offload_split(skb);
+	if (IS_ERR(rx.others)) {
 		homa_drop(rx.hn, skb, HOMA_DROP_NO_MEMORY);
 		return 0;
 	}
-	rx.more = others;
 	drop = rx_handle(&rx);
 	rx_finish(&rx, drop);
-	rx_others(&rx, others, drop);
+	rx_others(&rx, drop);
 	homa_output_flush(&rx.txq);
 	homa_grant_flush(&rx.grants);
 	if (rx.hsk)

@@ -109,13 +109,14 @@ static enum hrtimer_restart loss_fired(struct hrtimer *t)
 }
 
 /**
- * homa_loss_arrived() - a packet has been added to the end of a message
- * @rpc: RPC; the packet was not sent again
- * @level: the packet's priority, as in IP headers
+ * homa_loss_arrived() - packets have been added to the end of a message
+ * @rpc: RPC; the packets were not sent again
+ * @level: their priority, as in IP headers
+ * @packets: how many
  *
  * Context: rpc->lock held.
  */
-void homa_loss_arrived(struct homa_rpc *rpc, u8 level)
+void homa_loss_arrived(struct homa_rpc *rpc, u8 level, u32 packets)
 {
 	struct homa_msgin *in = &rpc->in;
 
@@ -124,7 +125,7 @@ void homa_loss_arrived(struct homa_rpc *rpc, u8 level)
 		in->level = level;
 	if (level > in->level)
 		return;
-	in->later++;
+	in->later += packets;
 	if (list_empty(&in->gaps))
 		homa_msgin_next_level(in);
 	else

@@ -7,7 +7,7 @@
 
 struct homa_rpc;
 
-void homa_loss_arrived(struct homa_rpc *rpc, u8 level);
+void homa_loss_arrived(struct homa_rpc *rpc, u8 level, u32 packets);
 void homa_loss_cancel(struct homa_rpc *rpc);
 
 #endif /* _HOMA_LOSS_H */

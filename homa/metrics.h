@@ -207,7 +207,8 @@ struct homa_net;
 	M(skb_page_reuses, "Pages of sent messages used again") \
 	M(skb_page_frees, "Pages kept for sending and given back unused") \
 	M(encap_rcvd, "Packets that came as TCP's (hijack_tcp)") \
-	M(qdisc_foreign_packets, "Homa packets in the qdisc that this host did not make")
+	M(qdisc_foreign_packets, "Homa packets in the qdisc that this host did not make") \
+	M(packets_joined, "DATA packets taken in with the one that they continue")
 
 #define HOMA_METRIC_FIELD(name, desc) u64 name;
 #define HOMA_METRIC_ARRAY(name, entries, label) u64 name[entries];
@@ -256,11 +257,11 @@ struct homa_metric_label {
 	this_cpu_add((hn)->metrics->counter, (u64)(n))
 #define homa_metric_inc(hn, counter) homa_metric_add(hn, counter, 1)
 
-/* One packet of a valid type went to IP, or was dispatched. */
+/* One packet of a valid type went to IP, or some were dispatched. */
 #define homa_metric_sent(hn, type)					\
 	homa_metric_inc(hn, packets_sent[(type) - HOMA_METRIC_FIRST_TYPE])
-#define homa_metric_rcvd(hn, type)					\
-	homa_metric_inc(hn, packets_rcvd[(type) - HOMA_METRIC_FIRST_TYPE])
+#define homa_metric_rcvd(hn, type, n)					\
+	homa_metric_add(hn, packets_rcvd[(type) - HOMA_METRIC_FIRST_TYPE], n)
 
 void homa_metric_msg_bytes(struct homa_net *hn, unsigned int length);
 

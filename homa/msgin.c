@@ -13,7 +13,6 @@
  * data is dropped until there is room, and then asked for again.
  */
 #include <kunit/visibility.h>
-#include <linux/netfilter.h>
 #include <linux/slab.h>
 
 #include "freeze.h"
@@ -307,10 +306,23 @@ static enum homa_drop msgin_charge(struct homa_rpc *rpc, u32 truesize)
 	return homa_rxmem_charge(rpc->hsk, truesize, homa_rxmem_is_helped(rpc));
 }
 
+/* Records the packets that became part of @skb as those that they were. */
+static void msgin_trace_joined(struct homa_rpc *rpc, struct sk_buff *skb, u32 at)
+{
+	struct sk_buff *p;
+
+	skb_walk_frags(skb, p) {
+		tt_event_at(rpc->hn, rpc->in.arrived, DATA_RCVD, homa_trace_id(rpc),
+			    homa_trace_peer(rpc), at, p->len);
+		trace_homa_data_rcvd(rpc, at, p->len, 0);
+		at += p->len;
+	}
+}
+
 /**
  * homa_msgin_add() - take in a DATA packet
  * @rpc: RPC whose incoming message has started
- * @skb: packet, beginning with its data
+ * @skb: packet, beginning with its data; homa_rx_cb.joined says what others are in it
  * @offset: offset in the message of the first byte; checked by the caller
  * @length: bytes of data; checked by the caller
  * @retransmit: the packet says that it was sent again
@@ -321,6 +333,7 @@ static enum homa_drop msgin_charge(struct homa_rpc *rpc, u32 truesize)
 enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 			      u32 offset, u32 length, bool retransmit)
 {
+	struct homa_rx_cb *cb = homa_rx_cb(skb);
 	struct homa_msgin *in = &rpc->in;
 	enum homa_drop drop;
 	int fresh;
@@ -349,17 +362,17 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 	if (retransmit)
 		homa_metric_inc(rpc->hn, resent_packets_used);
 	msgin_count_data(rpc, fresh);
-	*homa_rx_cb(skb) = (struct homa_rx_cb){ offset, length };
-
-	/* What the packet met on its way must not have to wait for us. */
-	nf_reset_ct(skb);
-	skb_ext_reset(skb);
-	skb_dst_drop(skb);
+	cb->offset = offset;
+	cb->length = length;
+	homa_packet_forget_path(skb);
 	in->truesize += skb->truesize;
 	__skb_queue_tail(&in->queue, skb);
+	length -= cb->joined.bytes;
 	in->arrived = tt_event_now(rpc->hn, DATA_RCVD, homa_trace_id(rpc),
 				   homa_trace_peer(rpc), offset, length);
 	trace_homa_data_rcvd(rpc, offset, length, 0);
+	if (cb->joined.packets)
+		msgin_trace_joined(rpc, skb, offset + length);
 	if (!in->left) {
 		tt_event_at(rpc->hn, in->arrived, MSG_COMPLETE,
 			    homa_trace_id(rpc), in->length);
@@ -483,8 +496,8 @@ static int msgin_copy_skb(struct homa_rpc *rpc, struct sk_buff *skb)
  */
 int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue)
 {
-	u32 count = skb_queue_len(queue);
 	struct sk_buff *skb;
+	u32 count = 0;
 	int err = 0;
 
 	tt_event(rpc->hn, COPY_OUT_START, homa_trace_id(rpc));
@@ -497,12 +510,13 @@ int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue)
 	}
 	tt_event(rpc->hn, COPY_OUT_DONE, 0, rpc->in.length,
 		 homa_trace_id(rpc));
-	homa_metric_add(rpc->hn, skb_frees, count);
 	while ((skb = __skb_dequeue(queue))) {
+		count += 1 + homa_rx_cb(skb)->joined.packets;
 		homa_rxmem_uncharge(rpc->hsk, skb->truesize);
 		consume_skb(skb);
 		cond_resched();
 	}
+	homa_metric_add(rpc->hn, skb_frees, count);
 	tt_event(rpc->hn, SKBS_FREED, count, homa_trace_id(rpc));
 	return err;
 }

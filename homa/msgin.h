@@ -7,6 +7,7 @@
 #include <linux/skbuff.h>
 
 #include "drop.h"
+#include "packet.h"
 #include "wire.h"
 
 struct homa_rpc;
@@ -37,10 +38,12 @@ struct homa_gap {
  * struct homa_rx_cb - in skb->cb of queued data packets
  * @offset: offset in the message of the packet's first byte
  * @length: bytes of data; the header has been pulled
+ * @joined: what of it came as packets of their own
  */
 struct homa_rx_cb {
 	u32 offset;
 	u32 length;
+	struct homa_joined joined;
 };
 
 static inline struct homa_rx_cb *homa_rx_cb(struct sk_buff *skb)

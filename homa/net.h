@@ -376,6 +376,17 @@ static inline struct homa_net *homa_net(struct net *net)
 	return net_generic(net, homa_net_id);
 }
 
+/**
+ * homa_net_rcu() - homa_net() for who handles packets
+ * @net: namespace
+ *
+ * Context: RCU is read-locked.
+ */
+static inline struct homa_net *homa_net_rcu(struct net *net)
+{
+	return rcu_dereference(net->gen)->ptr[homa_net_id];
+}
+
 int homa_net_register(void);
 void homa_net_unregister(void);
 

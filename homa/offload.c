@@ -22,8 +22,9 @@
  * for devices that do it.
  *
  * What a device receives singly is collected: packets of one message that it hands
- * over together make one trip through IP. They stay as they came, in a list. Which core
- * goes on with them, and what need not wait for others, steer.c decides.
+ * over together make one trip through IP. They stay as they came, in a list, until it
+ * gives them to us (packet.c). Which core goes on with them, and what need not wait for
+ * others, steer.c decides.
  */
 #include <kunit/visibility.h>
 #include <linux/netdevice.h>
@@ -213,10 +214,9 @@ static bool gro_is_last(const struct homa_data_hdr *h, u32 length)
  * header is @off bytes from its beginning. See skb_gro_receive_list(), which modules
  * cannot call.
  */
-static bool gro_append(struct sk_buff *p, struct sk_buff *skb, unsigned int off)
+static bool gro_append(struct homa_net *hn, struct sk_buff *p,
+		       struct sk_buff *skb, unsigned int off)
 {
-	struct homa_net *hn = homa_net(dev_net(skb->dev));
-
 	if (NAPI_GRO_CB(skb)->flush || p->len + skb->len > FRAME_MAX ||
 	    NAPI_GRO_CB(p)->count >= READ_ONCE(hn->sysctl.max_gro_skbs) ||
 	    !pskb_may_pull(skb, off))
@@ -253,7 +253,7 @@ static struct sk_buff *gro_pass(struct homa_net *hn, struct sk_buff *skb,
 static struct sk_buff *gro_receive(struct list_head *head, struct sk_buff *skb)
 {
 	unsigned int length = skb_gro_len(skb), off = skb_gro_offset(skb);
-	struct homa_net *hn = homa_net(dev_net(skb->dev));
+	struct homa_net *hn = homa_net_rcu(dev_net(skb->dev));
 	const struct homa_common_hdr *common;
 	const struct homa_data_hdr *h;
 	struct sk_buff *p, *found = NULL;
@@ -286,7 +286,7 @@ static struct sk_buff *gro_receive(struct list_head *head, struct sk_buff *skb)
 		else
 			NAPI_GRO_CB(p)->same_flow = 0;
 	}
-	if (!found || !gro_append(found, skb, off)) {
+	if (!found || !gro_append(hn, found, skb, off)) {
 		NAPI_GRO_CB(skb)->flush |= last;
 		return found;	/* what came before goes first */
 	}
@@ -307,7 +307,7 @@ static int gro_complete(struct sk_buff *skb, int nhoff, int type)
 	skb_shinfo(skb)->gso_type = SKB_GSO_FRAGLIST | type;
 	if (skb->ip_summed == CHECKSUM_COMPLETE)	/* of the first alone */
 		skb->ip_summed = CHECKSUM_NONE;
-	homa_steer_batch(homa_net(dev_net(skb->dev)), skb);
+	homa_steer_batch(homa_net_rcu(dev_net(skb->dev)), skb);
 	return 0;
 }
 

@@ -174,7 +174,7 @@ static void homa_metric_add__by_type_and_priority(struct kunit *test)
 
 	homa_metric_sent(hn, 0x10);
 	homa_metric_sent(hn, 0x18);
-	homa_metric_rcvd(hn, 0x13);
+	homa_metric_rcvd(hn, 0x13, 1);
 	homa_metric_add(hn, priority_bytes[7], 1500);
 	homa_metric_inc(hn, priority_packets[7]);
 	KUNIT_EXPECT_EQ(test, counter_sum(test, "packets_sent_DATA"), 1ULL);
