@@ -13,7 +13,7 @@ from .nodes import TOP, Network, parse_cluster
 from .summary import failures, summarize
 from .units import parse_rate
 from .wire import FRAMINGS, offer_for_load
-from .workload import load_workload
+from .workload import MAX_MESSAGE, MAX_STREAM, Workload, load_workload
 
 WORKLOADS = TOP / "util" / "workloads"
 RPCS = 10000
@@ -37,6 +37,7 @@ class Experiment:
     ports: tuple = ()               # (name, number) of job.Ports that differ, of all protocols
     client_max: int = 0             # most RPCs outstanding a host; 0: no arrival is held back
     one_way: bool = False           # responses of 100 bytes
+    no_trunc: bool = False          # messages longer than Homa's longest, over TCP
     together: bool = False          # all protocols at the same time, not one after the other
     homa_share: float = 0.5         # of the load that is Homa's then
     link: str | None = None
@@ -84,11 +85,19 @@ class Experiment:
         """The protocols, each once."""
         return list(dict.fromkeys(self.protocols.split(",")))
 
+    @property
+    def sizes(self) -> Workload:
+        """The sizes of the messages."""
+        return load_workload(self.workload, WORKLOADS,
+                             MAX_STREAM if self.no_trunc else MAX_MESSAGE)
+
     def check(self) -> None:
         """Refuse what cannot be run, with the reason."""
         for protocol in self.names:
             if protocol not in FRAMINGS:
                 raise ClusterError(f"unknown protocol '{protocol}': use {','.join(FRAMINGS)}", 2)
+        if self.no_trunc and set(self.names) - {"tcp", "dctcp"}:
+            raise ClusterError("--no-trunc: only TCP has longer messages", 2)
         published.find(self.published)
         closed = self.load == 0
         if closed and not (self.client_max and self.ms):
@@ -134,7 +143,7 @@ class Experiment:
     def plan(self) -> tuple:
         """(load, setup): how much of what to send for how long."""
         hosts, network = parse_cluster(self.cluster)[1], self.network
-        workload = load_workload(self.workload, WORKLOADS)
+        workload = self.sizes
         offer, senders = self.offer(workload)
         clients, servers = self.roles()
         rpcs = self.rpcs or (0 if self.ms else RPCS)
@@ -147,6 +156,7 @@ class Experiment:
                         self.unloaded, warm_ms=self.warm * ms, knobs=self.knobs,
                         bpages=self.bpages, trace_events=self.traces, clients=clients,
                         servers=servers, ports=self.ports, one_way=self.one_way,
+                        no_trunc=self.no_trunc,
                         events=self.events, table=table, freeze=self.freeze)
         setup = {"bench": self.bench, "cluster": self.cluster, "hosts": hosts,
                  "workload": self.workload, "load": self.load, "seconds": ms / 1e3,
@@ -165,6 +175,7 @@ class Experiment:
         clients, servers = self.roles()
         found = {"clients": list(clients), "servers": list(servers), "ports": dict(self.ports),
                  "client_max": self.client_max, "one_way": self.one_way,
+                 "no_trunc": self.no_trunc,
                  "together": self.together and self.homa_share, "shared": network.shared,
                  "loss": network.loss, "reorder": network.reorder,
                  "duplicate": network.duplicate, "fabric": network.fabric, "rates": network.rates,
@@ -176,7 +187,7 @@ class Experiment:
     def estimate(self) -> estimate.Estimate:
         """What it will take."""
         load, setup = self.plan()
-        return estimate.of(self, load, setup, load_workload(self.workload, WORKLOADS))
+        return estimate.of(self, load, setup, self.sizes)
 
     def streams(self, load: job.Load) -> list:
         """What runs at the same time: [{protocol: load}, ...]."""

@@ -56,6 +56,7 @@ class Load:
     servers: tuple = ()             # hosts that serve; none named: all
     ports: tuple = ()               # (name, number) of Ports that differ
     one_way: bool = False           # responses of 100 bytes
+    no_trunc: bool = False          # messages longer than Homa's longest
     table: str = ""                 # path of the workload's file, if it is the user's own
     events: tuple = ()              # (ms after the start, command in the switch's namespace)
     freeze: tuple = ()              # what freezes all traces: net.homa.freeze_type, net.homa.temp
@@ -118,6 +119,11 @@ def _region(load: Load) -> list:
     return ["--buf-bpages", load.bpages] if load.bpages else []
 
 
+def _kind(load: Load) -> list:
+    """Options of clients for messages of an unusual kind."""
+    return ["--one-way"] * load.one_way + ["--no-trunc"] * load.no_trunc
+
+
 def server_command(protocol: str, family: list, load: Load) -> str:
     """The command that makes a host serve."""
     ports = load.ports_of(protocol)
@@ -136,7 +142,7 @@ def client_command(protocol: str, family: list, addresses: list, load: Load, ste
                    "--seed", load.seed, "--host-id", host, "--seconds", f"{load.ms / 1e3:.6f}",
                    "--drain", f"{load.drain_s:g}", "--start-at", "@START@",
                    "--rpcs", f"{stem}.rpcs.csv", "--json", f"{stem}.json", *_region(load),
-                   *(["--one-way"] if load.one_way else []), *family])
+                   *_kind(load), *family])
 
 
 def unloaded_command(protocol: str, family: list, address: str, load: Load, stem: str,
@@ -147,7 +153,7 @@ def unloaded_command(protocol: str, family: list, address: str, load: Load, stem
                    "--unloaded", load.unloaded, "--server-ports", ports.server_ports,
                    "--servers", address, "--seed", load.seed, "--host-id", host,
                    "--start-at", "@START@", "--rpcs", f"{stem}.csv",
-                   "--json", f"{stem}.json", *(["--one-way"] if load.one_way else []), *family])
+                   "--json", f"{stem}.json", *_kind(load), *family])
 
 
 def stem(host: int, protocol: str, first: bool) -> str:

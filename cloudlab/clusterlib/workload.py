@@ -11,7 +11,8 @@ from pathlib import Path
 
 from .errors import ClusterError
 
-MAX_MESSAGE = 1_000_000
+MAX_MESSAGE = 1_000_000         # Homa's longest
+MAX_STREAM = 32 << 20           # cp_node's longest over TCP (--no-trunc)
 MIN_FRACTION = 0.0025
 MAX_RATIO = 1.2
 
@@ -41,12 +42,12 @@ class Workload:
         return [size for size, _ in self.points]
 
 
-def thin(points: list) -> tuple:
+def thin(points: list, longest: int = MAX_MESSAGE) -> tuple:
     """The points that the load generator keeps of a table."""
     kept, last_size, last_fraction = [], 0, 0.0
     for i, (size, fraction) in enumerate(points):
-        if size >= MAX_MESSAGE or i == len(points) - 1:
-            kept.append((min(size, MAX_MESSAGE), 1.0))
+        if size >= longest or i == len(points) - 1:
+            kept.append((min(size, longest), 1.0))
             break
         if fraction - last_fraction >= MIN_FRACTION or MAX_RATIO * last_size < points[i + 1][0]:
             kept.append((size, fraction))
@@ -54,7 +55,7 @@ def thin(points: list) -> tuple:
     return tuple(kept)
 
 
-def parse_cdf(text: str, name: str) -> Workload:
+def parse_cdf(text: str, name: str, longest: int = MAX_MESSAGE) -> Workload:
     """A workload from the text of a .cdf file."""
     points = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -69,14 +70,17 @@ def parse_cdf(text: str, name: str) -> Workload:
             points.append((size, fraction))
     if not points:
         raise ClusterError(f"{name}: no points")
-    return Workload(name, thin(points))
+    return Workload(name, thin(points, longest))
 
 
-def load_workload(name: str, folder: Path) -> Workload:
-    """Workload `name`: a file of `folder`, the path of a .cdf file, or a fixed size in bytes."""
+def load_workload(name: str, folder: Path, longest: int = MAX_MESSAGE) -> Workload:
+    """Workload `name`: a file of `folder`, the path of a .cdf file, or a fixed size in bytes.
+
+    Longer messages than `longest` become as long as that.
+    """
     if name.isdigit():
-        if not 1 <= int(name) <= MAX_MESSAGE:
-            raise ClusterError(f"message size {name} is not in 1..{MAX_MESSAGE}", 2)
+        if not 1 <= int(name) <= longest:
+            raise ClusterError(f"message size {name} is not in 1..{longest}", 2)
         return Workload(name, ((int(name), 1.0),))
     path = Path(name) if name.endswith(".cdf") else folder / f"{name}.cdf"
     if not path.is_file():
@@ -84,6 +88,6 @@ def load_workload(name: str, folder: Path) -> Workload:
         raise ClusterError(f"unknown workload '{name}': use a size in bytes, FILE.cdf or one of: "
                            f"{known}", 2)
     try:
-        return parse_cdf(path.read_text(encoding="utf-8"), path.stem)
+        return parse_cdf(path.read_text(encoding="utf-8"), path.stem, longest)
     except (OSError, UnicodeDecodeError) as error:
         raise ClusterError(f"{path}: {getattr(error, 'strerror', error)}", 2) from None

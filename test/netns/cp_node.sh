@@ -118,6 +118,36 @@ expect spin "done" 20
 ! "$node" client --servers 127.0.0.1 --private --protocol tcp 2>/dev/null ||
 	fail "TCP took --private"
 
+# Messages in two pieces, with and without a pattern.
+server --first-port 4300 --iovec
+sleep 0.05
+for verify in --verify --one-way; do
+	client --servers 10.0.0.2 --first-port 4300 --workload 1-1000000 --limit 100 --iovec \
+		"$verify" --json "$dir/iovec$verify"
+	expect "iovec$verify" "done" 100
+	expect "iovec$verify" bad_content 0
+done
+! "$node" client --servers 127.0.0.1 --iovec --protocol tcp 2>/dev/null || fail "TCP took --iovec"
+
+# Messages that only TCP has, with and without a pattern.
+for verify in --verify --avoid-backed-up; do
+	client --servers 10.0.0.2 --protocol tcp --workload 900000-20000000 --no-trunc --limit 20 \
+		--client-max 4 "$verify" --json "$dir/long$verify" --rpcs "$dir/long$verify.csv"
+	expect "long$verify" "done" 20
+	expect "long$verify" bad_content 0
+	awk -F, '$5 > 1000000 { n++ } END { exit n < 10 }' "$dir/long$verify.csv" ||
+		fail "$verify: messages are cut off at 1000000 bytes"
+done
+! "$node" client --servers 127.0.0.1 --no-trunc 2>/dev/null || fail "Homa took --no-trunc"
+
+# The kernel is told what freezes timetraces.
+ip netns exec h1 "$node" debug 100 200 >>"$dir/client.log" || fail "debug: exit code $?"
+[[ $(ip netns exec h1 cat /proc/sys/net/homa/temp | tr -s '\t ' ' ') == "100 200 0 1500" ]] ||
+	fail "debug: temp is $(ip netns exec h1 cat /proc/sys/net/homa/temp)"
+[[ $(ip netns exec h1 cat /proc/sys/net/homa/freeze_type) == 3 ]] || fail "debug: no freeze_type"
+ip netns exec h1 sysctl -qw net.homa.freeze_type=0
+! "$node" debug x 2>/dev/null || fail "debug took a word"
+
 # Threads that wait by epoll, several for a socket, on both sides; they end when told to.
 server --first-port 4200 --port-threads 3 --epoll --json "$dir/epoll.server"
 sleep 0.05

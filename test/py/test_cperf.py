@@ -63,6 +63,11 @@ def test_bad_workloads():
         workload.load_workload("1000001", TOP)
 
 
+def test_messages_that_only_tcp_has():
+    longer = workload.load_workload("w5", TOP / "util" / "workloads", workload.MAX_STREAM)
+    assert longer.sizes[-1] == 29_400_000 and longer.mean > 2_000_000
+
+
 def test_percentile_is_value_floor_np():
     assert stats.percentile(np.array([3, 1, 2, 4]), 0.5) == 3
     assert stats.percentile(np.arange(100), 0.99) == 99

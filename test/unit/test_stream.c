@@ -167,7 +167,7 @@ static void input__wrong_bytes_are_reported_if_asked_for(void)
 
 static void input__bad_lengths_end_the_stream(void)
 {
-	static const uint32_t bad[] = { 0, MSG_MAX_SIZE + 1, 0xffffffff, 0x20544547 };
+	static const uint32_t bad[] = { 0, STREAM_MAX_SIZE + 1, 0xffffffff, 0x20544547 };
 	struct expected e = { .total = 0 };
 	struct stream s;
 	size_t i;

@@ -14,6 +14,7 @@
 #include "client.h"
 #include "log.h"
 #include "results.h"
+#include "stream.h"
 
 #define MAX_SLEEP_NS 20000000		/* how long a sender may not notice a stop */
 
@@ -630,7 +631,15 @@ static int prepare(struct client *c)
 	    results_check_new("--rpcs", c->o.rpcs))
 		return -1;
 	c->xport = xport_find(c->o.protocol);
-	if (!c->xport || find_servers(c) || dist_init(&c->dist, c->o.workload))
+	if (!c->xport)
+		return -1;
+	if (c->o.no_trunc && c->xport != &xport_tcp && c->xport != &xport_dctcp)
+		return fail("--no-trunc: only TCP has longer messages");
+	if (c->o.iovec && c->xport != &xport_homa)
+		return fail("--iovec: is for Homa");
+	if (find_servers(c) ||
+	    dist_init_max(&c->dist, c->o.workload,
+			  c->o.no_trunc ? STREAM_MAX_SIZE : DIST_MAX_SIZE))
 		return -1;
 	if (!c->o.first_port)
 		c->o.first_port = c->xport->first_port;

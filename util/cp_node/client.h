@@ -32,7 +32,7 @@ struct client_opts {
 	int client_max, ports, port_receivers, server_ports, first_port;
 	int buf_bpages, host_id, unloaded;
 	int pin, first_server, server_nodes, id;
-	bool ipv6, one_way, verify, avoid_backed_up, private, spin, epoll;
+	bool ipv6, one_way, verify, avoid_backed_up, private, spin, epoll, iovec, no_trunc;
 	uint64_t seed, start_at, limit;
 };
 
@@ -66,7 +66,7 @@ struct sample {
 };
 
 #define MAX_SAMPLES 500000		/* kept for each port; the oldest go */
-#define SIZE_CLASSES 20			/* class i: sizes from 2^i to 2^(i+1) - 1 */
+#define SIZE_CLASSES 26			/* class i: sizes from 2^i to 2^(i+1) - 1 */
 
 /* What one port counts, or several together. */
 struct counts {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 
 /* How a one-shot client ends if requests failed, were lost, not sent or came back wrong. */
 #define EXIT_BAD_RUN 3
+#define DEBUG_BYTES 1500		/* longer responses freeze nothing */
 
 struct command {
 	const char *name;
@@ -65,9 +67,13 @@ static const struct opt client_table[] = {
 		"number of this host: hosts offer different arrivals (0)"),
 	OPT_INT("id", &client_opts.id, 0, 100000,
 		"with --server-nodes: this host is nodeN, and no server of its own"),
+	OPT_FLAG("iovec", &client_opts.iovec,
+		 "Homa: give requests to the kernel in two pieces, of 20 bytes and the rest"),
 	OPT_FLAG("ipv6", &client_opts.ipv6, "use IPv6 sockets"),
 	OPT_STR("json", &client_opts.json, "FILE", "write totals and histograms to a new file"),
 	OPT_U64("limit", &client_opts.limit, "end after so many requests; 0: no limit (0)"),
+	OPT_FLAG("no-trunc", &client_opts.no_trunc,
+		 "TCP: messages may be longer than 1,000,000 bytes, as W4 and W5 have them; up to 32 MB"),
 	OPT_FLAG("one-way", &client_opts.one_way, "responses of at most 100 bytes"),
 	OPT_INT("pin", &client_opts.pin, 0, 1023, "run all threads on core N"),
 	OPT_INT("port-receivers", &client_opts.port_receivers, 0, 64,
@@ -103,6 +109,8 @@ static const struct opt server_table[] = {
 	OPT_STR("exp", &server_opts.exp, "NAME", "label in statistics (PROTOCOL)"),
 	OPT_INT("first-port", &server_opts.first_port, 1, 65535,
 		"lowest port (4000 for Homa, 5000 for TCP, 6000 for UDP)"),
+	OPT_FLAG("iovec", &server_opts.iovec,
+		 "Homa: give responses to the kernel in two pieces, of 20 bytes and the rest"),
 	OPT_FLAG("ipv6", &server_opts.ipv6, "use IPv6 sockets; they take IPv4 as well"),
 	OPT_STR("json", &server_opts.json, "FILE", "at the end, write totals to a new file"),
 	OPT_INT("pin", &server_opts.pin, 0, 1023, "run all threads on core N"),
@@ -317,6 +325,47 @@ static int run_tt(struct app *app, int argc, char **argv)
 	return 0;
 }
 
+static int write_setting(const char *name, const char *text)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/homa/%s", name);
+	f = fopen(path, "w");
+	if (!f || fputs(text, f) == EOF || fflush(f)) {
+		fail("debug: cannot set %s: %s", path, strerror(errno));
+		if (f)
+			fclose(f);
+		return -1;
+	}
+	fclose(f);
+	return 0;
+}
+
+/* The kernel watches: it sees each response of the host, and freezes its peers, too. */
+static int run_debug(struct app *app, int argc, char **argv)
+{
+	uint32_t limit[2] = { 0, INT_MAX };
+	char text[64], *end;
+	long value;
+	int i;
+
+	(void)app;
+	if (argc < 2 || argc > 6)
+		return fail("debug: want LEAST [MOST], in units of 1024 ns");
+	for (i = 1; i < argc; i++) {
+		value = strtol(argv[i], &end, 0);
+		if (*end || end == argv[i] || value < 0 || value > INT_MAX)
+			return fail("debug: %s is no number from 0 to %d", argv[i], INT_MAX);
+		if (i <= 2)
+			limit[i - 1] = value;
+	}
+	snprintf(text, sizeof(text), "%u %u 0 %d", limit[0], limit[1], DEBUG_BYTES);
+	if (write_setting("temp", text))
+		return -1;
+	return write_setting("freeze_type", "3");
+}
+
 static int run_exit(struct app *app, int argc, char **argv)
 {
 	(void)argv;
@@ -371,6 +420,11 @@ static const struct command commands[] = {
 	  "or have the kernel's timetrace stop (kfreeze), and write the records to a new file\n"
 	  "in the binary form (print). Example: tt print node1-app.ttb\n",
 	  run_tt, NULL },
+	{ "debug", "debug LEAST [MOST]",
+	  "Have the kernels of this host and of all its peers freeze their timetraces when a\n"
+	  "response of less than 1500 bytes takes from LEAST to MOST units of 1024 ns.\n"
+	  "For an administrator of the host. Example: debug 100\n",
+	  run_debug, NULL },
 	{ "exit", "exit", "End the program. Example: exit\n", run_exit, NULL },
 	{ "help", "help [COMMAND]", "Explain. Example: help client\n", run_help, NULL },
 };

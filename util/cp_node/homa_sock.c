@@ -8,6 +8,8 @@
 #include "../lib/die.h"
 #include "homa_sock.h"
 
+#define FIRST_PIECE 20
+
 static socklen_t address_length(int family)
 {
 	return family == AF_INET ? sizeof(struct sockaddr_in) :
@@ -136,7 +138,14 @@ int homa_sock_send(struct homa_sock *s, const struct sockaddr_storage *to,
 		.msg_control = a,
 	};
 
-	if (m->size > MSG_HEAD && m->patterned) {
+	if (s->pieces && m->size > FIRST_PIECE) {
+		msg_fill(m, 0, fill, m->patterned ? m->size : FIRST_PIECE);
+		v[0] = (struct iovec){ fill, FIRST_PIECE };
+		v[1].iov_base = m->patterned ? (uint8_t *)fill + FIRST_PIECE :
+					       (uint8_t *)msg_zeros;
+		v[1].iov_len = m->size - FIRST_PIECE;
+		h.msg_iovlen = 2;
+	} else if (m->size > MSG_HEAD && m->patterned) {
 		msg_fill(m, 0, fill, m->size);
 		v[0].iov_base = fill;
 	} else if (m->size > MSG_HEAD) {

@@ -17,6 +17,7 @@ struct homa_sock {
 	int epfd;			/* -1: recvmsg() waits, not epoll_wait() */
 	uint8_t *region;
 	size_t length;
+	bool pieces;			/* messages are given to the kernel in two pieces */
 };
 
 /* Make a socket of @family with a region of @bpages; bound to @port if that isn't 0.
@@ -41,7 +42,8 @@ ssize_t homa_sock_recv(struct homa_sock *s, struct homa_recvmsg_args *a,
 		       struct sockaddr_storage *from, int flags);
 
 /* Send @m as a request (@a->id 0; set on return) or as the answer to @a->id.
- * @fill: MSG_MAX_SIZE bytes of scratch; may be NULL if @m has no pattern.
+ * @fill: MSG_MAX_SIZE bytes of scratch; may be NULL if @m has no pattern and @s no
+ * pieces.
  * Return: 0 or -errno.
  */
 int homa_sock_send(struct homa_sock *s, const struct sockaddr_storage *to,

@@ -17,7 +17,7 @@
 struct server_opts {
 	const char *exp, *protocol, *json;
 	int ports, port_threads, first_port, buf_bpages, pin;
-	bool ipv6, verify, epoll;
+	bool ipv6, verify, epoll, iovec;
 };
 
 /* Written by one thread and read by others, so always through count_add() and

@@ -54,7 +54,9 @@ void stream_queue(struct stream *s, const struct msg *m)
 	memcpy(out->head, m->head, MSG_HEAD);
 }
 
-/* Describe @out less its first @skip bytes. Return: vectors used, at most 2. */
+/* Describe @out less its first @skip bytes, or as much as there are zeros for.
+ * Return: vectors used, at most 2.
+ */
 static int fill_vectors(const struct stream_out *out, uint32_t skip,
 			struct iovec *v)
 {
@@ -67,7 +69,8 @@ static int fill_vectors(const struct stream_out *out, uint32_t skip,
 	if (size <= MSG_HEAD)
 		return n;
 	skip = skip > start ? skip - start : 0;
-	v[n++] = (struct iovec){ (void *)msg_zeros, size - MSG_HEAD - skip };
+	size -= MSG_HEAD + skip;
+	v[n++] = (struct iovec){ (void *)msg_zeros, size < MSG_MAX_SIZE ? size : MSG_MAX_SIZE };
 	return n;
 }
 
@@ -84,6 +87,8 @@ static ssize_t write_batch(struct stream *s)
 		if (out->msg.patterned)
 			break;
 		h.msg_iovlen += fill_vectors(out, i ? 0 : s->written, v + h.msg_iovlen);
+		if (out->msg.size > MSG_MAX_SIZE)
+			break;		/* it may go on in the next call */
 	}
 	return sendmsg(s->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
@@ -188,7 +193,7 @@ int stream_input(struct stream *s, const void *buf, uint32_t len,
 		s->got += n;
 		if (s->got < STREAM_FRAME)
 			continue;
-		if (!s->frame || s->frame > MSG_MAX_SIZE)
+		if (!s->frame || s->frame > STREAM_MAX_SIZE)
 			return -EPROTO;
 		if (s->got == STREAM_FRAME + s->frame) {
 			s->got = 0;

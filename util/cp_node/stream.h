@@ -11,6 +11,7 @@
 #include "message.h"
 
 #define STREAM_FRAME 4
+#define STREAM_MAX_SIZE (32 << 20)	/* longest message, bytes; W5 has 29.4 MB */
 
 /* A message waiting to be written; the first three fields are sent as they lie. */
 struct stream_out {

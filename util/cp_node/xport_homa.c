@@ -56,7 +56,8 @@ static int homa_open(struct port *p)
 		free(hp);
 		return -1;
 	}
-	if (c->o.verify)
+	hp->sock.pieces = c->o.iovec;
+	if (c->o.verify || c->o.iovec)
 		hp->fill = xcalloc(1, MSG_MAX_SIZE);
 	for (i = 0; i < p->num_receivers; i++)
 		p->receivers[i].xp = xcalloc(1, sizeof(struct homa_thread));
@@ -170,6 +171,7 @@ static int homa_listen(struct server_port *p)
 		free(sock);
 		return -1;
 	}
+	sock->pieces = o->iovec;
 	for (i = 0; i < o->port_threads; i++) {
 		t = xcalloc(1, sizeof(*t));
 		t->fill = xcalloc(1, MSG_MAX_SIZE);

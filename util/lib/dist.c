@@ -37,8 +37,8 @@ static void thin(struct dist *d, const struct dist_point *all, int n)
 	int i;
 
 	for (i = 0; i < n; i++) {
-		if (all[i].size >= DIST_MAX_SIZE) {
-			add_point(d, DIST_MAX_SIZE, 1);
+		if (all[i].size >= d->max) {
+			add_point(d, d->max, 1);
 			break;
 		}
 		next = i + 1 < n ? all[i + 1].size : 0;
@@ -78,8 +78,8 @@ static void log_grid(struct dist *d)
 	d->mean = ratio ? (d->log_max - d->log_min) / ratio : d->log_max;
 }
 
-/* A number from 1 to DIST_MAX_SIZE at *@text, which is advanced past it. */
-static bool take_size(const char **text, uint32_t *size)
+/* A number from 1 to d->max at *@text, which is advanced past it. */
+static bool take_size(const struct dist *d, const char **text, uint32_t *size)
 {
 	unsigned long value;
 	char *end;
@@ -89,24 +89,24 @@ static bool take_size(const char **text, uint32_t *size)
 	value = strtoul(*text, &end, 10);
 	*text = end;
 	*size = value;
-	return value >= 1 && value <= DIST_MAX_SIZE;
+	return value >= 1 && value <= d->max;
 }
 
 static int init_numeric(struct dist *d, const char *text)
 {
 	uint32_t min, max;
 
-	if (!take_size(&text, &min))
-		return fail("workload %s: sizes must be from 1 to %d bytes", d->name,
-			    DIST_MAX_SIZE);
+	if (!take_size(d, &text, &min))
+		return fail("workload %s: sizes must be from 1 to %u bytes", d->name,
+			    d->max);
 	if (!*text) {
 		add_point(d, min, 1);
 		d->mean = min;
 		return 0;
 	}
-	if (*text++ != '-' || !take_size(&text, &max) || *text || max < min)
-		return fail("workload %s: want BYTES or MIN-MAX, up to %d bytes",
-			    d->name, DIST_MAX_SIZE);
+	if (*text++ != '-' || !take_size(d, &text, &max) || *text || max < min)
+		return fail("workload %s: want BYTES or MIN-MAX, up to %u bytes",
+			    d->name, d->max);
 	d->log_min = min;
 	d->log_max = max;
 	log_grid(d);
@@ -152,10 +152,16 @@ static int init_file(struct dist *d, const char *path)
 
 int dist_init(struct dist *d, const char *name)
 {
+	return dist_init_max(d, name, DIST_MAX_SIZE);
+}
+
+int dist_init_max(struct dist *d, const char *name, uint32_t max)
+{
 	size_t i, len = strlen(name);
 
 	memset(d, 0, sizeof(*d));
 	d->name = name;
+	d->max = max;
 	if (isdigit((unsigned char)*name))
 		return init_numeric(d, name);
 	for (i = 0; i < sizeof(builtin) / sizeof(builtin[0]); i++) {

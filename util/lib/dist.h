@@ -10,7 +10,7 @@
  * so that means and loads agree with theirs: walking up the table, a point is
  * kept if it adds at least DIST_MIN_FRACTION to the cumulative fraction since
  * the last point kept, or if the next size is over DIST_MAX_RATIO times the
- * last size kept. Sizes end at DIST_MAX_SIZE. A size is drawn without
+ * last size kept. Sizes end at DIST_MAX_SIZE, or at a limit that is given. A size is drawn without
  * interpolation: it is always one of the table's.
  */
 #ifndef UTIL_DIST_H
@@ -36,11 +36,15 @@ struct dist {
 	uint32_t log_min, log_max;	/* if log_max isn't 0: log-uniform between them,
 					 * and points is only a grid of sizes
 					 */
+	uint32_t max;			/* no size is larger */
 	double mean;			/* bytes */
 };
 
 /* Return: 0, or -1 after an error line. @name must outlive @d. */
 int dist_init(struct dist *d, const char *name);
+
+/* The same with sizes up to @max bytes. */
+int dist_init_max(struct dist *d, const char *name, uint32_t max);
 void dist_free(struct dist *d);
 
 /* Size of a random message. */
