@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 """What the settings of a host should be. Needs nothing but Python, as hoststate.py."""
 
+import ipaddress
 import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ else:                                   # beside hoststate.py, where `cperf inst
 
 QDISCS = ("homa", "fq", "fq_codel", "pfifo")
 HANDLE = "4801:"                        # of qdiscs that are ours
-GROUPS = ("channels", "qdisc", "power", "memory", "nic", "rps", "irq", "mtu", "homa")
+GROUPS = ("channels", "qdisc", "power", "memory", "nic", "rps", "irq", "mtu", "address", "homa")
 SMALL_NIC_RING = {"ice": 1024}          # driver: slots of a send ring that are enough
 # Link speed in Mb/s from which on: unsched_bytes, max_incoming.
 BY_SPEED = ((100_000, 60_000, 1_600_000), (25_000, 60_000, 480_000), (0, 30_000, 400_000))
@@ -36,6 +37,7 @@ class Wishes:
     priorities: int = 8
     channels: int = 0               # 0: as many as there are
     qdisc: str = ""                 # of this kind; "": leave what is there
+    address6: str = ""              # ADDRESS/LENGTH of the device; "": leave them
     groups: tuple = field(default_factory=tuple)
 
 
@@ -51,6 +53,8 @@ def add_wishes(parser: ArgumentParser) -> None:
         help="pairs of queues of the device (default: leave them)")
     add("--qdisc", default="", choices=("", *QDISCS), metavar="KIND",
         help=f"of the device, or of each of its queues: {', '.join(QDISCS)} (default: leave it)")
+    add("--address6", default="", metavar="ADDRESS/LENGTH",
+        help="an IPv6 address of the device (default: that of the inventory, /64, if there is one)")
     add("--state", type=Path, default=Path(STATE), metavar="FILE",
         help="what settings were before (%(default)s)")
 
@@ -58,7 +62,7 @@ def add_wishes(parser: ArgumentParser) -> None:
 def wishes(args: Namespace) -> Wishes:
     """What the command line asks for."""
     return Wishes(args.device, args.mtu, args.hugepages, args.idle_usecs, args.priorities,
-                  args.channels, args.qdisc, tuple(args.groups))
+                  args.channels, args.qdisc, args.address6, tuple(args.groups))
 
 
 def speed(system: System, device: str) -> int:
@@ -154,6 +158,22 @@ def link(device: str, mtu: int) -> list:
     return [Setting("mtu", f"{device} mtu", str(mtu), file=f"/sys/class/net/{device}/mtu")]
 
 
+def address(device: str, text: str) -> list:
+    """An IPv6 address, beside those that the device has."""
+    if not text:
+        return []
+    try:
+        wanted = str(ipaddress.IPv6Interface(text))
+    except ValueError as error:
+        raise ConfigError(f"--address6: {error}") from None
+    words = ("ip", "-6", "addr")
+    return [Setting("address", f"{device} address {wanted}", wanted, absent="none",
+                    read=(*words, "show", "dev", device),
+                    pattern=rf"inet6 ({re.escape(wanted)}) ",
+                    change=(*words, "add", "{}", "dev", device, "nodad"),
+                    undo=(*words, "del", wanted, "dev", device))]
+
+
 def channels(device: str, count: int) -> list:
     """Pairs of queues, each with an interrupt."""
     if not count:
@@ -201,7 +221,8 @@ def _declared(system: System, wanted: Wishes) -> Iterator:
     yield from power(system, wanted.idle_usecs) + memory(wanted.hugepages)
     if device:
         yield from nic(system, device) + rps(system, device) + irq(system, device)
-        yield from link(device, wanted.mtu) + homa(system, device, wanted.priorities)
+        yield from link(device, wanted.mtu) + address(device, wanted.address6)
+        yield from homa(system, device, wanted.priorities)
 
 
 def settings(system: System, wanted: Wishes) -> Iterator:

@@ -76,6 +76,7 @@ class Setting:
     read: tuple = ()                # words of a command that shows it
     pattern: str = ""               # where in that, or in the file, the value is
     change: tuple = ()              # words of a command that sets it; {} stands for the value
+    absent: str | None = None       # what it is if the command works and the pattern is nowhere
     undo: tuple = ()                # the same, for putting back what was, if that takes another
 
     def now(self, system: System) -> str | None:
@@ -84,7 +85,7 @@ class Setting:
         if text is None or not self.pattern:
             return text
         match = re.search(self.pattern, text, re.M)
-        return match[1] if match else None
+        return match[1] if match else self.absent
 
     def set(self, system: System, value: str) -> None:
         """Make it so."""

@@ -100,9 +100,11 @@ def install(hosts: list, module: Path | None, load: bool) -> list:
 
 
 def host_tool(hosts: list, words: list) -> list:
-    """Run hosttool.py on hosts with these arguments, and each host's own device."""
+    """Run hosttool.py on hosts with these arguments, and each host's own device and address."""
     def command(host: Host) -> str:
-        device = ["--device", host.device] if host.device and "--device" not in words else []
+        own = ["--device", host.device] if host.device and "--device" not in words else []
+        if host.address6 and words[0] not in ("doctor", "restore"):
+            own += ["--address6", host.address6 + "/64" * ("/" not in host.address6)]
         return (f"{sudo(host)}python3 {shlex.quote(host.bin)}/hosttool.py "
-                + shlex.join([*words, *device]))
+                + shlex.join([*words, *own]))
     return run_on(hosts, command)

@@ -48,6 +48,7 @@ class Machine(hoststate.System):
                            "adaptive-tx": "on", "tx-usecs": "50"}
         self.ring, self.broken = 4096, False
         self.qdiscs = {"root": "mq 0:", "0:1": "fq_codel", "0:2": "fq_codel"}
+        self.addresses = ["fe80::1/64"]
         for name, text in FILES.items():
             self.path(name).parent.mkdir(parents=True, exist_ok=True)
             self.write(name, text)
@@ -67,6 +68,11 @@ class Machine(hoststate.System):
             return f"Pre-set maximums:\nCombined:\t16\nCurrent settings:\nCombined:\t{count}\n"
         if words[:2] == ("ethtool", "-L"):
             self.set_channels(int(words[4]))
+            return ""
+        if words[:4] == ("ip", "-6", "addr", "show"):
+            return "".join(f"    inet6 {text} scope global \n" for text in self.addresses)
+        if words[:2] == ("ip", "-6"):
+            getattr(self.addresses, {"add": "append", "del": "remove"}[words[3]])(words[4])
             return ""
         if words[0] == "tc":
             return self.tc(*words[2:])
@@ -186,6 +192,18 @@ def test_channels_first_and_a_qdisc_for_each_queue(machine: Machine, tmp_path: P
     assert machine.read("/sys/class/net/nic0/queues/rx-11/rps_cpus") == "3"
     assert different(machine, wishes) == set()
     assert hoststate.restore(machine, state)[1] == [] and machine.state() == before
+
+
+def test_an_address_is_added_and_taken_away(machine: Machine, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    for _ in range(2):
+        wishes = hostconfig.Wishes("nic0", address6="fd00:0::3/64", groups=("address",))
+        hoststate.apply(machine, hostconfig.settings(machine, wishes), state)
+        assert machine.addresses == ["fe80::1/64", "fd00::3/64"]
+    hoststate.restore(machine, state)
+    assert machine.addresses == ["fe80::1/64"]
+    with pytest.raises(hoststate.ConfigError, match="--address6: "):
+        list(hostconfig.settings(machine, hostconfig.Wishes("nic0", address6="fd00::x")))
 
 
 def test_one_queue_needs_no_mq(machine: Machine, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
-# desc: config: the qdisc homa for a device, or for each of its queues, and what was before again
+# desc: config: qdiscs for a device or each of its queues, addresses, and what was before again
 # lab: --hosts 2
 # flavor: fast
 . "$(dirname "$0")/lib.sh"
@@ -36,6 +36,11 @@ check "restore" config restore
 for dev in q0 q1; do
 	check_equal "$dev is as before" "$(on h1 tc qdisc show dev $dev)" "$(cat /run/before.$dev)"
 done
+
+check "an address" config apply address --device q1 --address6 fd77:0::1/64
+check_equal "is there" "$(on h1 ip -6 addr show dev q1 | grep -c 'fd77::1/64')" 1
+check "restore the addresses" config restore
+check_equal "is gone" "$(on h1 ip -6 addr show dev q1 | grep -c 'fd77::')" 0
 
 on h1 tc qdisc add dev q1 root handle 7: pfifo limit 9
 config apply qdisc --device q1 --qdisc homa 2>/run/error
