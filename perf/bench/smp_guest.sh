@@ -15,10 +15,10 @@ declare -A port=([homa]=4000 [tcp]=5000 [udp]=6000)
 rate() {
 	local server out=/run/rate.json
 	rm -f $out
-	ip netns exec b "$CP_NODE" server --protocol "$1" --ports "$2" --first-port ${port[$1]} >/dev/null &
+	ip netns exec b "$CP_NODE" server --protocol "$1" --ports "$2" --first-port "${port[$1]}" >/dev/null &
 	server=$!
 	sleep 0.5
-	on a "$CP_NODE" client --protocol "$1" --servers 10.7.0.2 --first-port ${port[$1]} \
+	on a "$CP_NODE" client --protocol "$1" --servers 10.7.0.2 --first-port "${port[$1]}" \
 		--ports "$2" --server-ports "$2" --port-receivers 0 --client-max "$2" \
 		--seconds "$seconds" --json $out >/run/rate.log 2>&1 || sed 's/^/# /' /run/rate.log
 	kill $server
