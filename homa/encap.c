@@ -33,6 +33,7 @@
 
 #include "encap.h"
 #include "net.h"
+#include "udp.h"
 #include "wire.h"
 
 /* Is there a Homa header of this kind? @off is its offset from skb->data. */
@@ -195,18 +196,20 @@ static int encap_start(struct homa_net *hn)
 }
 
 /**
- * homa_encap_sock_init() - prepare a new socket to send and receive as TCP
+ * homa_encap_sock_init() - prepare a new socket for packets that travel as others
  * @hn: its host
  * @sk: socket
  *
- * It sends so if hijack_tcp is set now, and all its life.
+ * It sends in UDP if hijack_udp and a port are set now, else as TCP if hijack_tcp is,
+ * and all its life. It receives both.
  *
  * Context: process, sleeps.
  * Return: 0 or a negative errno
  */
 int homa_encap_sock_init(struct homa_net *hn, struct sock *sk)
 {
-	if (READ_ONCE(hn->sysctl.hijack_tcp))
+	homa_udp_sock_init(hn, homa_sk(sk));
+	if (READ_ONCE(hn->sysctl.hijack_tcp) && !homa_udp_used(homa_sk(sk)))
 		sk->sk_protocol = IPPROTO_TCP;
 	return encap_start(hn);
 }
@@ -236,4 +239,5 @@ void homa_encap_net_stop(struct homa_net *hn)
 		nf_unregister_net_hooks(hn->net, encap_hooks,
 					ARRAY_SIZE(encap_hooks));
 	hn->encap.hooked = false;
+	homa_udp_net_stop(hn);
 }

@@ -121,6 +121,18 @@ struct homa_shrinker {
 	((s)->private_data = (owner), shrinker_register(s), 0)
 #endif
 
+/* 6.2: what a tunnel in UDP gets to know of an ICMP error beside the packet; of it
+ * only where UDP's header is.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define HOMA_ENCAP_ERR_ARGS unsigned int udp_offset
+#define HOMA_ENCAP_ERR_OFFSET(skb) (udp_offset)
+#else
+#define HOMA_ENCAP_ERR_ARGS int err, __be16 port, u32 info, u8 *payload
+#define HOMA_ENCAP_ERR_OFFSET(skb) \
+	(payload - (skb)->data - sizeof(struct udphdr))
+#endif
+
 /* 6.8: handlers of sock_diag name their module. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 #define HOMA_DIAG_OWNER .owner = THIS_MODULE,

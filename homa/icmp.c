@@ -166,18 +166,18 @@ static int icmp_apply(struct sk_buff *skb, int offset, struct homa_sock *hsk,
 }
 
 /**
- * homa_icmp_v4() - handle an ICMP error
+ * homa_icmp_v4_at() - handle an ICMP error
  * @skb: the quoted packet, beginning with its IP header
+ * @offset: of the Homa header in @skb, of which the ports are linear
  * @info: extra information, e.g. an MTU
  *
  * Context: softirq, RCU read-locked.
  * Return: 0, or -ENOENT: not ours
  */
-int homa_icmp_v4(struct sk_buff *skb, u32 info)
+int homa_icmp_v4_at(struct sk_buff *skb, int offset, u32 info)
 {
 	const struct iphdr *iph = (const struct iphdr *)skb->data;
 	const struct icmphdr *icmp = icmp_hdr(skb);
-	int offset = iph->ihl * 4;
 	struct homa_sock *hsk;
 	struct icmp_error e = {};
 
@@ -211,6 +211,21 @@ int homa_icmp_v4(struct sk_buff *skb, u32 info)
 	}
 	icmp_queue_v4(hsk, skb, offset, e.error, info);
 	return icmp_apply(skb, offset, hsk, &e);
+}
+
+/**
+ * homa_icmp_v4() - handle an ICMP error that quotes a packet of protocol 146
+ * @skb: the quoted packet, beginning with its IP header
+ * @info: extra information, e.g. an MTU
+ *
+ * Context: softirq, RCU read-locked.
+ * Return: 0, or -ENOENT: not ours
+ */
+int homa_icmp_v4(struct sk_buff *skb, u32 info)
+{
+	const struct iphdr *iph = (const struct iphdr *)skb->data;
+
+	return homa_icmp_v4_at(skb, iph->ihl * 4, info);
 }
 
 /**

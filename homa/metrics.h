@@ -207,6 +207,7 @@ struct homa_net;
 	M(skb_page_reuses, "Pages of sent messages used again") \
 	M(skb_page_frees, "Pages kept for sending and given back unused") \
 	M(encap_rcvd, "Packets that came as TCP's (hijack_tcp)") \
+	M(udp_encap_rcvd, "Packets that came in UDP's (udp_encap_port)") \
 	M(qdisc_foreign_packets, "Homa packets in the qdisc that this host did not make") \
 	M(packets_joined, "DATA packets taken in with the one that they continue")
 

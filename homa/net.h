@@ -86,8 +86,8 @@
  * compute settings; packets never wait for it. hn->snapshots.lock is one, for
  * who takes or reads snapshots; only leaves are taken inside it. ktrace.mutex
  * (ktrace.c) is one, for who switches tracing of the kernel on or off; no other
- * lock is held. hn->encap.lock is one, for who makes a host's first socket; none
- * of the above is held.
+ * lock is held. hn->encap.lock is one, for who makes a host's first socket or changes
+ * its UDP port; none of the above is held.
  */
 
 /**
@@ -283,13 +283,15 @@ struct homa_ktrace {
 };
 
 /**
- * struct homa_encap - whether packets that look like TCP's are taken, see encap.c
- * @lock: for who changes that
- * @hooked: they are
+ * struct homa_encap - packets that travel as others, see encap.c and udp.c
+ * @lock: for who changes the rest
+ * @hooked: those that look like TCP's are taken
+ * @udp: sockets of the kernel's, for IPv4 and IPv6, at udp_encap_port
  */
 struct homa_encap {
 	struct mutex lock;
 	bool hooked;
+	struct socket *udp[2];
 };
 
 /**
@@ -320,7 +322,7 @@ struct homa_encap {
  * @tombs: requests that were executed
  * @prio: sizes of incoming messages
  * @ktrace: whether other parts of the kernel are traced
- * @encap: whether packets that look like TCP's are taken
+ * @encap: packets that travel as others
  * @freezer: what freezes the timetrace
  * @injection: what drops packets for tests
  * @snapshots: how far messages were

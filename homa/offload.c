@@ -43,6 +43,7 @@
 #include "output.h"
 #include "rpc.h"
 #include "steer.h"
+#include "udp.h"
 #include "wire.h"
 
 /* Longest IP packet. */
@@ -76,7 +77,8 @@ u32 homa_offload_max_data(const struct homa_rpc *rpc, u32 packet, u32 headers)
 	u32 packets;
 
 	/* What is in a tunnel of IPsec is encrypted packet by packet. */
-	if (!(ndev->features & offload_needs(rpc)) || rpc->dst->header_len)
+	if (!(ndev->features & offload_needs(rpc)) || rpc->dst->header_len ||
+	    homa_udp_used(rpc->hsk))
 		return packet;
 	if (sysctl)
 		limit = min(limit, sysctl);

@@ -32,19 +32,18 @@
 #include "qdisc.h"
 #include "rxmem.h"
 #include "trace.h"
+#include "udp.h"
 
 /**
  * struct homa_tx_cb - in skb->cb between making and flushing
  * @saddr: source address
  * @daddr: destination address
  * @tclass: TOS byte or traffic class
- * @control: counts as a control packet in metrics
  */
 struct homa_tx_cb {
 	struct in6_addr saddr;
 	struct in6_addr daddr;
 	u8 tclass;
-	bool control;
 };
 
 static struct homa_tx_cb *tx_cb(struct sk_buff *skb)
@@ -82,6 +81,34 @@ static u8 path_tclass(struct sock *sk, const struct homa_path *path)
 	return tclass & TCLASS_SOCKET_BITS;
 }
 
+/**
+ * struct path_flow - what IP's rules and policies see of packets
+ * @protocol: of the IP header
+ * @sport: port of ours
+ * @dport: of the peer's
+ */
+struct path_flow {
+	u8 protocol;
+	__be16 sport;
+	__be16 dport;
+};
+
+/* In UDP, RPCs differ in their source ports, which here are all one. */
+static struct path_flow path_flow(const struct sock *sk,
+				  const struct homa_path *path)
+{
+	if (homa_udp_used(homa_sk(sk)))
+		return (struct path_flow) {
+			.protocol = IPPROTO_UDP,
+			.dport = homa_sk(sk)->udp_port,
+		};
+	return (struct path_flow) {
+		.protocol = sk->sk_protocol,
+		.sport = inet_sk(sk)->inet_sport,
+		.dport = path->dport,
+	};
+}
+
 /* Does the route of a flow depend on what the flow does not say? */
 static bool route_is_special(const struct sock *sk)
 {
@@ -97,6 +124,7 @@ static bool route_is_special(const struct sock *sk)
 static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path,
 				  struct homa_peer *peer)
 {
+	struct path_flow flow = path_flow(sk, path);
 	struct flowi4 fl, key;
 	struct dst_entry *dst;
 	struct rtable *rt;
@@ -104,9 +132,9 @@ static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path,
 	memset(&fl, 0, sizeof(fl));	/* padding, too: it is compared */
 	flowi4_init_output(&fl, path_oif(sk, path), READ_ONCE(sk->sk_mark),
 			   path_tclass(sk, path), RT_SCOPE_UNIVERSE,
-			   sk->sk_protocol, inet_sk_flowi_flags(sk),
+			   flow.protocol, inet_sk_flowi_flags(sk),
 			   path->daddr.s6_addr32[3], path->saddr.s6_addr32[3],
-			   path->dport, inet_sk(sk)->inet_sport,
+			   flow.dport, flow.sport,
 			   sock_net_uid(sock_net(sk), sk));
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl));
 	dst = homa_peer_route(peer, &fl, sizeof(fl), &path->saddr);
@@ -133,16 +161,17 @@ static u32 route_v6_cookie(const struct dst_entry *dst)
 static struct dst_entry *route_v6(struct sock *sk, struct homa_path *path,
 				  struct homa_peer *peer)
 {
+	struct path_flow flow = path_flow(sk, path);
 	struct flowi6 key, fl = {
 		.flowi6_oif = path_oif(sk, path),
 		.flowi6_mark = READ_ONCE(sk->sk_mark),
-		.flowi6_proto = sk->sk_protocol,
+		.flowi6_proto = flow.protocol,
 		.flowi6_flags = inet_sk_flowi_flags(sk),
 		.flowlabel = ip6_make_flowinfo(path_tclass(sk, path), 0),
 		.daddr = path->daddr,
 		.saddr = path->saddr,
-		.fl6_dport = path->dport,
-		.fl6_sport = inet_sk(sk)->inet_sport,
+		.fl6_dport = flow.dport,
+		.fl6_sport = flow.sport,
 		.flowi6_uid = sock_net_uid(sock_net(sk), sk),
 	};
 	struct dst_entry *dst;
@@ -269,9 +298,11 @@ static u32 ip_header_length(const struct in6_addr *daddr)
 }
 
 /* What is in a DATA packet beside data. */
-static u32 path_headers(const struct in6_addr *daddr)
+static u32 rpc_headers(const struct homa_rpc *rpc)
 {
-	return ip_header_length(daddr) + sizeof(struct homa_data_hdr);
+	u32 udp = homa_udp_used(rpc->hsk) ? sizeof(struct udphdr) : 0;
+
+	return ip_header_length(&rpc->daddr) + udp + sizeof(struct homa_data_hdr);
 }
 
 /**
@@ -285,7 +316,7 @@ u32 homa_output_max_data(const struct homa_rpc *rpc)
 {
 	/* An IPv4 packet cannot be longer, whatever a device claims. */
 	u32 mtu = min_t(u32, dst_mtu(rpc->dst), 0xffff);
-	u32 headers = path_headers(&rpc->daddr);
+	u32 headers = rpc_headers(rpc);
 
 	return mtu > headers ? mtu - headers : 0;
 }
@@ -345,13 +376,14 @@ void homa_output_split(struct sk_buff *whole, struct sk_buff *last)
 	skb_shinfo(last)->tskey = skb_shinfo(whole)->tskey;
 }
 
-/* Makes the socket and the device pay for a packet. */
+/* Makes the socket and the device pay for a packet, which gets headers of the length
+ * @lower before Homa's.
+ */
 static void tx_charge(struct homa_sock *hsk, struct sk_buff *skb,
 		      struct homa_dev *dev, const struct dst_entry *dst,
-		      const struct homa_path *path)
+		      u32 lower)
 {
-	u32 overhead = ip_header_length(&path->daddr) + dst->header_len +
-		       HOMA_FRAME_OVERHEAD;
+	u32 overhead = lower + dst->header_len + HOMA_FRAME_OVERHEAD;
 	u32 wire = skb->len + overhead;
 
 	if (skb_is_gso(skb))
@@ -374,7 +406,7 @@ static struct sk_buff *tx_alloc(struct homa_sock *hsk, struct dst_entry *dst,
 {
 	struct homa_net *hn = homa_sock_net(hsk);
 	u32 headroom = LL_RESERVED_SPACE(dst->dev) + sizeof(struct ipv6hdr) +
-		       TX_IPV6_SPARE + dst->header_len;
+		       TX_IPV6_SPARE + sizeof(struct udphdr) + dst->header_len;
 	struct sk_buff *skb;
 
 	skb = alloc_skb(headroom + length + dst->trailer_len,
@@ -416,6 +448,7 @@ static void tx_queue(struct homa_sock *hsk, struct sk_buff *skb,
 	struct homa_common_hdr *h = (struct homa_common_hdr *)skb->data;
 	struct homa_net *hn = homa_sock_net(hsk);
 	struct homa_tx_cb *cb = tx_cb(skb);
+	u32 lower = ip_header_length(&path->daddr);
 
 	h->sport = htons(READ_ONCE(hsk->port));
 	h->dport = path->dport;
@@ -423,16 +456,18 @@ static void tx_queue(struct homa_sock *hsk, struct sk_buff *skb,
 	h->urgent = htons(HOMA_TCP_URGENT);
 	h->window = htons(homa_rxmem_window(hsk));
 	h->sender_id = cpu_to_be64(path->id);
-	tx_checksum(skb, path);
+	if (homa_udp_used(hsk))
+		lower += sizeof(struct udphdr);	/* UDP's checksum is enough */
+	else
+		tx_checksum(skb, path);
 
 	cb->saddr = path->saddr;
 	cb->daddr = path->daddr;
 	cb->tclass = homa_prio_tclass(hn, prio) |
 		     path_tclass(homa_sock_sk(hsk), path);
-	cb->control = h->type != HOMA_DATA;
 	dst_hold(dst);
 	skb_dst_set(skb, dst);
-	tx_charge(hsk, skb, dev, dst, path);
+	tx_charge(hsk, skb, dev, dst, lower);
 
 	homa_metric_sent(hn, h->type);
 	homa_metric_inc(hn, priority_packets[prio]);
@@ -489,7 +524,7 @@ int homa_output_data(struct homa_rpc *rpc, u32 packet, u32 start, u32 end,
 		max = min(max, unsched - start);
 	if (max > packet)
 		max = min(max, homa_offload_max_data(rpc, packet,
-						     path_headers(&rpc->daddr)));
+						     rpc_headers(rpc)));
 	skb = tx_alloc(rpc->hsk, rpc->dst, sizeof(*h));
 	if (!skb)
 		return -ENOMEM;
@@ -678,7 +713,10 @@ static int tx_xmit(struct sock *sk, struct sk_buff *skb)
 
 	tx_note_queue(skb_shinfo(skb)->destructor_arg, skb_dst(skb)->dev);
 	memset(skb->cb, 0, sizeof(skb->cb));
-	if (ipv6_addr_v4mapped(&cb.daddr))
+	if (homa_udp_used(homa_sk(sk)))
+		err = homa_udp_xmit(homa_sk(sk), skb, &cb.saddr, &cb.daddr,
+				    cb.tclass);
+	else if (ipv6_addr_v4mapped(&cb.daddr))
 		err = xmit_v4(sk, skb, &cb);
 	else
 		err = xmit_v6(sk, skb, &cb);
@@ -726,7 +764,6 @@ void homa_output_give(struct sk_buff_head *txq)
 	while ((skb = __skb_dequeue(txq))) {
 		struct sock *sk = skb->sk;
 		struct homa_net *hn = homa_sock_net(homa_sk(sk));
-		bool control = tx_cb(skb)->control;
 		struct homa_tx_id what = tx_id(skb);
 		int err;
 
@@ -737,10 +774,10 @@ void homa_output_give(struct sk_buff_head *txq)
 			tt_event(hn, DATA_SENT, what.id, what.offset,
 				 what.length, err);
 		if (unlikely(err)) {
-			if (control)
-				homa_metric_inc(hn, control_xmit_errors);
-			else
+			if (what.length)
 				homa_metric_inc(hn, data_xmit_errors);
+			else
+				homa_metric_inc(hn, control_xmit_errors);
 		}
 		sock_put(sk);
 	}

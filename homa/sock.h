@@ -23,6 +23,7 @@ struct homa_rpc;
  * @hashed: @port_links is in use; under homa_ports.lock
  * @local: the only address that it receives at, mapped if of IPv4; all zeros: any
  * @is_server: requests are accepted; READ_ONCE
+ * @udp_port: packets are sent in UDP's, to this port; 0: they are not
  * @max_bpages: longest message that it sends or receives, in bpages, from
  *	HOMA_MIN_WINDOW up; 0: HOMA_MAX_MESSAGE_LENGTH bytes. Only grows; READ_ONCE
  * @error_msg: why the last failed call failed; constant text; READ_ONCE
@@ -59,6 +60,7 @@ struct homa_sock {
 	struct in6_addr local;
 	bool hashed;
 	bool is_server;
+	__be16 udp_port;
 	const char *error_msg;
 	atomic_t private_ready;
 	atomic_long_t tx_mem;

@@ -27,6 +27,7 @@
 #include "prio.h"
 #include "rpc.h"
 #include "txpages.h"
+#include "udp.h"
 
 #define MSECS_MAX 1000000
 #define USECS_MAX 1000000
@@ -63,6 +64,7 @@
 	K(gro_policy, 114, 0, 255)				\
 	K(gso_force_software, 0, 0, 1)				\
 	K(hijack_tcp, 0, 0, 1)					\
+	K(hijack_udp, 0, 0, 1)					\
 	K(homa_share, 50, 0, 100)				\
 	K(incast_rpcs, 32, 0, 1000000)				\
 	K(incast_unsched_bytes, 1400, 1, BYTES_MAX)		\
@@ -111,6 +113,7 @@ static const struct homa_sysctls defaults = {
 	.cutoff_version = 1,
 	.max_sched_prio = 3,
 	.auto_cutoffs = 1,
+	.udp_encap_port = 0,
 };
 
 /* A bound of memory. Whoever makes a namespace owns its settings, and could have it
@@ -241,6 +244,20 @@ static int auto_cutoffs_proc(homa_ctl_table *ctl, int write, void *buffer,
 		homa_prio_auto_written(hn);
 	mutex_unlock(&hn->sysctl.lock);
 	return err;
+}
+
+static int udp_encap_port_proc(homa_ctl_table *ctl, int write, void *buffer,
+			       size_t *lenp, loff_t *ppos)
+{
+	struct homa_net *hn = container_of(ctl->data, struct homa_net,
+					   sysctl.udp_encap_port);
+	int port = READ_ONCE(hn->sysctl.udp_encap_port);
+	struct ctl_table copy = *ctl;
+	int err;
+
+	copy.data = &port;
+	err = proc_dointvec_minmax(&copy, write, buffer, lenp, ppos);
+	return err || !write ? err : homa_udp_set_port(hn, port);
 }
 
 /* Those that change nothing outside the namespace. The kernel log, to which the
@@ -502,6 +519,7 @@ static const struct ctl_table knobs[] = {
 	ROW(skb_page_frees_per_sec, 1, 0644, page_frees_proc, 0, INT_MAX)
 	ROW(skb_page_pool_min_kb, 1, 0644, page_pool_proc, 0, INT_MAX)
 	ROW(temp, 4, 0644, proc_dointvec, INT_MIN, INT_MAX)
+	ROW(udp_encap_port, 1, 0644, udp_encap_port_proc, 0, 65535)
 	ROW(unsched_cutoffs, HOMA_SYSCTL_PRIORITIES, 0644, unsched_cutoffs_proc, 0,
 	    INT_MAX)
 	COMMAND(action, action_proc)

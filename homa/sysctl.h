@@ -91,6 +91,8 @@ struct homa_sysctls {
 	/* Frames of several packets */
 	int max_gro_skbs;	  /* packets that are collected */
 	int hijack_tcp;		  /* new sockets' packets travel as TCP (encap.c) */
+	int hijack_udp;		  /* ours: or in UDP's (udp.c) */
+	int udp_encap_port;	  /* ours: UDP port where such are taken; 0: none */
 	int max_gso_size;	  /* bytes on IP's level; 0: the device's limit */
 
 	/* Cores (steer.c, waiter.c). */

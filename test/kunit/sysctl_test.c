@@ -101,6 +101,7 @@ static const struct knob_case knob_cases[] = {
 	{ "freeze_type", "0", 0644 }, { "grant_fifo_fraction", "50", 0644 },
 	{ "gro_busy_usecs", "5", 0644 }, { "gro_policy", "114", 0644 },
 	{ "gso_force_software", "0", 0644 }, { "hijack_tcp", "0", 0644 },
+	{ "hijack_udp", "0", 0644 }, { "udp_encap_port", "0", 0644 },
 	{ "homa_share", "50", 0644 }, { "link_mbps", "0", 0644 },
 	{ "max_dead_buffs", "0", 0644 }, { "max_grantable_rpcs", "0", 0644 },
 	{ "max_gro_skbs", "20", 0644 }, { "max_gso_size", "0", 0644 },

@@ -41,6 +41,13 @@ int w_header_len(int type)
 	return type >= W_DATA && type <= W_ACK ? types[type - W_DATA].len : 0;
 }
 
+int w_lower_len(int family)
+{
+	int udp = wnet.proto == IPPROTO_UDP ? W_UDP_HEADER : 0;
+
+	return (family == AF_INET ? 20 : 40) + udp;
+}
+
 const char *w_type_name(int type)
 {
 	return type >= W_DATA && type <= W_ACK ? types[type - W_DATA].name :
@@ -70,6 +77,14 @@ static void packet_socket(void)
 static bool in_pieces(void)
 {
 	return getenv("WIRE_PIECES");
+}
+
+int wnet_udp(bool on)
+{
+	char port[10];
+
+	snprintf(port, sizeof(port), "%d", on ? W_UDP_PORT : 0);
+	return ns_sysctl(wnet.host, "udp_encap_port", port);
 }
 
 /* The host's v0, whose other end is a file. */
@@ -106,6 +121,25 @@ void wnet_offloads(bool on)
 	       word, word, word, word);
 }
 
+/* How Homa's packets travel, by the program's environment. */
+static void choose_proto(void)
+{
+	int err = 0;
+
+	wnet.proto = IPPROTO_HOMA;
+	if (getenv("WIRE_TCP")) {
+		wnet.proto = IPPROTO_TCP;
+		err = ns_sysctl(wnet.host, "hijack_tcp", "1");
+	} else if (getenv("WIRE_UDP")) {
+		wnet.proto = IPPROTO_UDP;
+		err = wnet_udp(true) ?: ns_sysctl(wnet.host, "hijack_udp", "1");
+	}
+	if (!err)
+		return;
+	fprintf(stderr, "# cannot set hijack_tcp or hijack_udp\n");
+	exit(2);
+}
+
 void wnet_init(void)
 {
 	wnet.host = ns_new();
@@ -122,12 +156,7 @@ void wnet_init(void)
 	       "ip neigh add $a lladdr 02:09:00:00:00:02 nud permanent dev v0 "
 	       "|| exit 1; done; done", W_MTU);
 	wnet_offloads(false);
-	wnet.proto = getenv("WIRE_TCP") ? IPPROTO_TCP : IPPROTO_HOMA;
-	if (wnet.proto == IPPROTO_TCP &&
-	    ns_sysctl(wnet.host, "hijack_tcp", "1")) {
-		fprintf(stderr, "# cannot set hijack_tcp\n");
-		exit(2);
-	}
+	choose_proto();
 	if (!in_pieces())
 		packet_socket();
 	pcap_open();
@@ -178,6 +207,8 @@ void w_make(struct wpkt *p, int family, int type, int sport, int dport,
 	memset(p, 0, sizeof(*p) - sizeof(p->b) + 200);
 	p->family = family;
 	p->proto = wnet.proto;
+	p->udp_sport = 0xf123;
+	p->udp_dport = W_UDP_PORT;
 	p->tos = 0xe0;
 	inet_pton(family, family == AF_INET ? "10.9.0.2" : "fd09::2", p->src);
 	inet_pton(family, family == AF_INET ? "10.9.0.1" : "fd09::1", p->dst);
@@ -235,17 +266,52 @@ static uint32_t sum16(const uint8_t *b, int len, uint32_t sum)
 	return sum;
 }
 
-/* Fills an Ethernet and an IP header; returns their length. */
+/* The sum of a packet's pseudo header for a protocol with @len bytes. */
+static uint32_t pseudo_sum(const struct wpkt *p, int proto, int len)
+{
+	int n = p->family == AF_INET ? 4 : 16;
+
+	return sum16(p->src, n, 0) + sum16(p->dst, n, 0) + proto + len;
+}
+
+static int udp_length(const struct wpkt *p)
+{
+	return p->proto == IPPROTO_UDP ? W_UDP_HEADER : 0;
+}
+
+/* Fills a UDP header, of a packet whose data follow it; returns its length. */
+static int make_udp(const struct wpkt *p, uint8_t *b)
+{
+	int len = p->len + W_UDP_HEADER;
+	uint32_t sum;
+
+	if (!udp_length(p))
+		return 0;
+	memcpy(b, (uint8_t[]){ p->udp_sport >> 8, p->udp_sport,
+			       p->udp_dport >> 8, p->udp_dport, len >> 8, len,
+			       0, 0 },
+	       W_UDP_HEADER);
+	if (p->udp_unsummed)
+		return W_UDP_HEADER;
+	sum = pseudo_sum(p, IPPROTO_UDP, len) + sum16(b, W_UDP_HEADER, 0);
+	sum = ~sum16(p->b, p->len, sum) ^ p->udp_wrong;
+	b[6] = sum >> 8;
+	b[7] = sum;
+	return W_UDP_HEADER;
+}
+
+/* Fills the headers up to IP's; returns their length. */
 static int make_headers(const struct wpkt *p, uint8_t *b)
 {
+	int len = p->len + udp_length(p);
 	uint8_t *ip = b + 14;
 	uint16_t sum;
 
 	memcpy(b, MAC "\x01" MAC "\x02", 12);
 	if (p->family == AF_INET) {
 		memcpy(b + 12, "\x08\x00", 2);
-		memcpy(ip, (uint8_t[]){ 0x45, p->tos, (p->len + 20) >> 8,
-					p->len + 20, 0, 0, 0x40, 0, 64,
+		memcpy(ip, (uint8_t[]){ 0x45, p->tos, (len + 20) >> 8,
+					len + 20, 0, 0, 0x40, 0, 64,
 					p->proto, 0, 0 }, 12);
 		memcpy(ip + 12, p->src, 4);
 		memcpy(ip + 16, p->dst, 4);
@@ -256,7 +322,7 @@ static int make_headers(const struct wpkt *p, uint8_t *b)
 	}
 	memcpy(b + 12, "\x86\xdd", 2);
 	memcpy(ip, (uint8_t[]){ 0x60 | p->tos >> 4, p->tos << 4, 0, 0,
-				p->len >> 8, p->len, p->proto, 64 }, 8);
+				len >> 8, len, p->proto, 64 }, 8);
 	memcpy(ip + 8, p->src, 16);
 	memcpy(ip + 24, p->dst, 16);
 	return 54;
@@ -265,7 +331,7 @@ static int make_headers(const struct wpkt *p, uint8_t *b)
 void w_icmp(struct wpkt *p, int type, int code, const struct wpkt *quoted, int bytes)
 {
 	bool v4 = quoted->family == AF_INET;
-	int ip = v4 ? 20 : 40, n = 8;
+	int ip = v4 ? 20 : 40, n = 8, udp = udp_length(quoted);
 	uint32_t sum = 0;
 
 	w_make(p, quoted->family, W_BUSY, 0, 0, 0);
@@ -276,16 +342,16 @@ void w_icmp(struct wpkt *p, int type, int code, const struct wpkt *quoted, int b
 	if (v4 ? type == 3 && code == 4 : type == 2)
 		put32(p, 4, 1400);	/* MTU */
 	p->b[n] = v4 ? 0x45 : 0x60;
-	put16(p, n + (v4 ? 2 : 4), quoted->len + (v4 ? ip : 0));
+	put16(p, n + (v4 ? 2 : 4), quoted->len + udp + (v4 ? ip : 0));
 	p->b[n + (v4 ? 9 : 6)] = quoted->proto;
 	p->b[n + (v4 ? 8 : 7)] = 64;
 	memcpy(p->b + n + (v4 ? 12 : 8), quoted->src, v4 ? 4 : 16);
 	memcpy(p->b + n + (v4 ? 16 : 24), quoted->dst, v4 ? 4 : 16);
-	memcpy(p->b + n + ip, quoted->b, bytes);
-	p->len = n + ip + bytes;
+	make_udp(quoted, p->b + n + ip);
+	memcpy(p->b + n + ip + udp, quoted->b, bytes);
+	p->len = n + ip + udp + bytes;
 	if (!v4)
-		sum = sum16(p->src, 16, 0) + sum16(p->dst, 16, 0) + p->len +
-		      IPPROTO_ICMPV6;
+		sum = pseudo_sum(p, IPPROTO_ICMPV6, p->len);
 	put16(p, 2, ~sum16(p->b, p->len, sum));
 }
 
@@ -293,6 +359,7 @@ int w_frame(const struct wpkt *p, uint8_t *frame)
 {
 	int n = make_headers(p, frame);
 
+	n += make_udp(p, frame + n);
 	memcpy(frame + n, p->b, p->len);
 	return n + p->len;
 }
@@ -354,6 +421,23 @@ bool w_is_homa(const struct wpkt *p)
 	       p->b[AT_FLAGS] == 0x06 && get16(p, AT_URGENT) == 0xb97d;
 }
 
+/* Takes the UDP header off a packet; false if it is none for Homa. */
+static bool parse_udp(struct wpkt *p)
+{
+	uint32_t sum = pseudo_sum(p, IPPROTO_UDP, p->len);
+
+	if (p->len < W_UDP_HEADER || get16(p, 2) != W_UDP_PORT)
+		return false;
+	EXPECT_EQ(get16(p, 4), p->len);
+	p->udp_sport = get16(p, 0);
+	p->udp_dport = get16(p, 2);
+	p->udp_unsummed = !get16(p, 6);
+	p->udp_wrong = sum16(p->b, p->len, sum) != 0xffff;
+	p->len -= W_UDP_HEADER;
+	memmove(p->b, p->b + W_UDP_HEADER, p->len);
+	return true;
+}
+
 /* Takes a frame apart; false if it is no Homa or TCP packet and no ICMP error. */
 static bool parse(struct wpkt *p, const uint8_t *b, int n)
 {
@@ -385,6 +469,8 @@ static bool parse(struct wpkt *p, const uint8_t *b, int n)
 		return false;
 	p->len = len;
 	memcpy(p->b, ip, len);
+	if (p->proto == IPPROTO_UDP)
+		return parse_udp(p);
 	return p->proto == IPPROTO_HOMA || p->proto == IPPROTO_TCP ||
 	       (p->proto == IPPROTO_ICMP && ip[0] == 3) ||
 	       (p->proto == IPPROTO_ICMPV6 && ip[0] == 1);
@@ -486,15 +572,13 @@ void w_turn(struct wpkt *p)
 
 static uint32_t checksum(const struct wpkt *p)
 {
-	int n = p->family == AF_INET ? 4 : 16;
-	uint32_t sum = 6 + p->len;
-
-	sum += sum16(p->src, n, 0) + sum16(p->dst, n, 0);
-	return sum16(p->b, p->len, sum);
+	return sum16(p->b, p->len, pseudo_sum(p, IPPROTO_TCP, p->len));
 }
 
 bool w_checksum_ok(const struct wpkt *p)
 {
+	if (p->proto == IPPROTO_UDP)
+		return !get16(p, AT_CHECKSUM) && !p->udp_unsummed && !p->udp_wrong;
 	return checksum(p) == 0xffff;
 }
 

@@ -44,20 +44,30 @@ enum {
 #define W_IN_SEQUENCE 0xffffffffu
 #define W_ALL 0xffffffffu
 #define W_MTU 1500
+#define W_UDP_PORT 14600
+#define W_UDP_HEADER 8
 
 /**
  * struct wpkt - a packet with its addresses
  * @family: AF_INET or AF_INET6
- * @proto: IP protocol
+ * @proto: IP protocol; if UDP's, there is a UDP header that is not in @b
+ * @udp_sport: source port in it
+ * @udp_dport: the other port; W_UDP_PORT in what is received
+ * @udp_unsummed: the sum in it is 0
+ * @udp_wrong: the sum in it is not that of the packet
  * @tos: TOS byte or traffic class
  * @src: sender (the peer's address unless a test lies)
  * @dst: receiver
  * @len: bytes in @b
- * @b: everything behind the IP header
+ * @b: everything behind the IP, or UDP, header
  */
 struct wpkt {
 	int family;
 	int proto;
+	uint16_t udp_sport;
+	uint16_t udp_dport;
+	bool udp_unsummed;
+	bool udp_wrong;
 	uint8_t tos;
 	uint8_t src[16];
 	uint8_t dst[16];
@@ -71,7 +81,7 @@ struct wpkt {
  * @peer: where packets are made
  * @fd: the peer's packet socket
  * @proto: IP protocol of packets that are made, and that are Homa's: 146, or 6 if the
- *	environment has WIRE_TCP; then the host's sockets send so, too
+ *	environment has WIRE_TCP, 17 if WIRE_UDP; then the host's sockets send so, too
  */
 struct wnet {
 	int host;
@@ -88,6 +98,9 @@ extern struct wnet wnet;
 void wnet_init(void);
 void wnet_offloads(bool on);
 
+/* Whether the host takes packets at W_UDP_PORT; 0 or a negative errno. */
+int wnet_udp(bool on);
+
 /* The peer's / host's address as sockets name it. */
 union haddr wnet_peer_addr(int family, int port);
 
@@ -97,6 +110,9 @@ void put64(struct wpkt *p, int at, uint64_t v);
 uint16_t get16(const struct wpkt *p, int at);
 uint32_t get32(const struct wpkt *p, int at);
 uint64_t get64(const struct wpkt *p, int at);
+
+/* Length of IP's and other headers before Homa's, in the way that @wnet.proto says. */
+int w_lower_len(int family);
 
 /* Length of a packet type's header (DATA: without data); 0 if unknown. */
 int w_header_len(int type);
@@ -134,7 +150,7 @@ void w_send_control(int family, int type, int sport, int dport, uint64_t id);
 void w_send_message(int family, int sport, int dport, uint64_t id,
 		    uint32_t total, uint32_t seed, int max);
 
-/* Receives the next Homa or TCP packet or ICMP error from the host; false if none
+/* Receives the next Homa or TCP packet, UDP's for W_UDP_PORT, or ICMP error from the host; false if none
  * came within @ms.
  */
 bool w_recv(struct wpkt *p, int ms);
@@ -161,7 +177,9 @@ void w_drain(void);
  */
 void w_same(const struct wpkt *got, const struct wpkt *want);
 
-/* True if the checksum is right, with a pseudo header of protocol 6. */
+/* True if the checksum is right: with a pseudo header of protocol 6; in UDP that
+ * packet's, and Homa's own is 0.
+ */
 bool w_checksum_ok(const struct wpkt *p);
 
 /* Fills in the checksum; builders leave it 0. */

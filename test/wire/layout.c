@@ -33,7 +33,7 @@ static char buf[HOMA_MAX_MESSAGE_LENGTH];
 /* Data bytes in a full packet. */
 static int max_data(int family)
 {
-	return W_MTU - (family == AF_INET ? 20 : 40) - 56;
+	return W_MTU - w_lower_len(family) - 56;
 }
 
 /* A client of the host sends a request of @len bytes to the peer. */

@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
+# desc: packets of each type, errors and hostile packets, all of them in UDP
+# lab: --no-topology
+# flavor: fast debug
+# timeout: 240
+. "$(dirname "$0")/lib.sh"
+
+export WIRE_UDP=1
+for program in layout behaviour reassembly grants hostile; do
+	check "wire/$program in UDP" "$TOP/out/bin/test/$program"
+done
+finish
