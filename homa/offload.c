@@ -186,6 +186,8 @@ struct sk_buff *homa_gso_segment(struct sk_buff *skb,
 			gso_header(seg)->common.sequence = offset;
 			gso_header(seg)->offset = offset;
 			be32_add_cpu(&offset, packet);
+			if (seg != segs)	/* once is enough */
+				gso_header(seg)->ack = (struct homa_ack){};
 		}
 		gso_checksum(seg, length);
 		if (!seg->next)

@@ -24,6 +24,7 @@
 #include <net/sch_generic.h>
 
 #include "dev.h"
+#include "encap.h"
 #include "ktrace.h"
 #include "offload.h"
 #include "output.h"
@@ -531,7 +532,9 @@ int homa_output_data(struct homa_rpc *rpc, u32 packet, u32 start, u32 end,
 	data_header(rpc, skb, start, retransmit ? end : unsched, retransmit);
 	n = homa_msgout_attach(&rpc->out, skb, start, max);
 	h = (struct homa_data_hdr *)skb->data;
-	homa_peer_pop_ack(rpc->peer, &h->ack);
+	/* A card would repeat the acknowledgment in each packet of the frame. */
+	if (n <= packet || !homa_encap_used(homa_sock_sk(rpc->hsk)))
+		homa_peer_pop_ack(rpc->peer, &h->ack);
 	if (n > packet)
 		homa_offload_mark(rpc, skb, packet);
 	rpc_path(rpc, &path);

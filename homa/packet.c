@@ -89,11 +89,15 @@ struct header_words {
 	u64 id;
 	u64 lengths;
 	u64 ack;
-	u64 hints;
+	u16 ack_port;
+	u16 cutoffs;
+	u32 hints;
 	__be32 offset;
 } __packed;
 
-/* Do two headers differ in nothing but offset and checksum? */
+/* Does a header differ from that of the packet before in nothing but offset and checksum?
+ * Of a frame that was cut, the first packet alone has the acknowledgment.
+ */
 static bool header_same(const struct homa_data_hdr *a,
 			const struct homa_data_hdr *b)
 {
@@ -101,9 +105,12 @@ static bool header_same(const struct homa_data_hdr *a,
 	const struct header_words *y = (const struct header_words *)b;
 
 	BUILD_BUG_ON(sizeof(*x) != sizeof(*a));
+	if ((y->ack | y->ack_port) &&
+	    ((x->ack ^ y->ack) | (x->ack_port ^ y->ack_port)))
+		return false;
 	return !((x->ports ^ y->ports) | (x->kind ^ y->kind) |
 		 (x->urgent ^ y->urgent) | (x->id ^ y->id) |
-		 (x->lengths ^ y->lengths) | (x->ack ^ y->ack) |
+		 (x->lengths ^ y->lengths) | (x->cutoffs ^ y->cutoffs) |
 		 (x->hints ^ y->hints));
 }
 

@@ -484,6 +484,59 @@ static void homa_gso_segment__offsets(struct kunit *test)
 	kfree_skb(whole);
 }
 
+/* Of the packets that a frame is cut into the first has the acknowledgment. */
+static void homa_gso_segment__ack_goes_once(struct kunit *test)
+{
+	struct live *live = test->priv;
+	struct sk_buff_head txq;
+	struct sk_buff *skb, *next;
+	u32 packets = 0;
+
+	live->hn->sysctl.max_gso_size = 0;
+	begin(test, 5 * D, 40000, &txq);
+	skb = __skb_dequeue(&txq);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	((struct homa_data_hdr *)skb->data)->ack.client_id = cpu_to_be64(76);
+	skb->protocol = htons(ETH_P_IP);
+	skb_reset_mac_header(skb);
+	SKB_GSO_CB(skb)->mac_offset = skb_headroom(skb);
+	next = homa_gso_segment(skb, NETIF_F_SG | NETIF_F_HW_CSUM);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(next));
+	kfree_skb(skb);
+	while ((skb = next)) {
+		struct homa_data_hdr *h = (void *)skb_transport_header(skb);
+
+		next = skb->next;
+		KUNIT_EXPECT_EQ(test, be64_to_cpu(h->ack.client_id),
+				packets++ ? 0ULL : 76ULL);
+		skb_mark_not_on_list(skb);
+		kfree_skb(skb);
+	}
+	KUNIT_EXPECT_EQ(test, packets, 5);
+}
+
+/* What cannot be cut is an error for who asked, here and in what the kernel does of it. */
+static void homa_gso_segment__failures(struct kunit *test)
+{
+	struct live *live = test->priv;
+	struct sk_buff_head txq;
+	struct sk_buff *skb;
+
+	live->hn->sysctl.max_gso_size = 0;
+	begin(test, 5 * D, 40000, &txq);
+	skb = __skb_dequeue(&txq);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb_reset_mac_header(skb);
+	SKB_GSO_CB(skb)->mac_offset = skb_headroom(skb);
+	skb->protocol = 0;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(homa_gso_segment(skb, NETIF_F_SG)), -EINVAL);
+	__skb_push(skb, skb->data - skb_transport_header(skb));
+	skb->protocol = htons(ETH_P_IP);
+	((struct homa_data_hdr *)skb->data)->common.type = HOMA_GRANT;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(homa_gso_segment(skb, NETIF_F_SG)), -EINVAL);
+	kfree_skb(skb);
+}
+
 /* Packets that a frame is cut into; the device is charged until the last is freed. */
 static void homa_gso_segment__packets(struct kunit *test)
 {
@@ -805,6 +858,8 @@ static struct kunit_case msgout_live_cases[] = {
 	KUNIT_CASE_PARAM(homa_offload_max_data__limits, frame_gen_params),
 	KUNIT_CASE(homa_gso_segment__packets),
 	KUNIT_CASE(homa_gso_segment__offsets),
+	KUNIT_CASE(homa_gso_segment__ack_goes_once),
+	KUNIT_CASE(homa_gso_segment__failures),
 	KUNIT_CASE_PARAM(homa_msgout_grant__sends, grant_gen_params),
 	KUNIT_CASE_PARAM(homa_msgout_resend__ranges, resend_gen_params),
 	KUNIT_CASE(homa_msgout_resend__overflow),
