@@ -18,6 +18,7 @@
 
 #include "dev.h"
 #include "drop.h"
+#include "early.h"
 #include "freeze.h"
 #include "grant.h"
 #include "icmp.h"
@@ -272,7 +273,7 @@ static void data_heard(struct homa_rpc *rpc, enum homa_drop drop, u64 now)
 		homa_timer_wait(rpc, now);
 }
 
-/* Does what follows from new data; once for packets that came together. */
+/* What follows from new data; once for packets that came together. */
 static void data_settle(struct homa_rx *rx, struct homa_rpc *rpc)
 {
 	data_heard(rpc, HOMA_ACCEPTED, rpc->in.arrived);
@@ -282,7 +283,10 @@ static void data_settle(struct homa_rx *rx, struct homa_rpc *rpc)
 		homa_timer_cancel(rpc);
 		homa_silent_complete(rpc);
 		homa_rxmem_completed(rpc);
-		homa_rpc_ready(rpc);
+		if (rpc->in.early != HOMA_EARLY_COPYING)
+			homa_rpc_ready(rpc);
+	} else if (homa_early_due(&rpc->in)) {
+		homa_early_offer(rpc);
 	}
 }
 
@@ -854,16 +858,14 @@ static enum homa_drop rx_handle(struct homa_rx *rx)
 /* Drops a packet, and each that was made part of it. */
 static void rx_drop(struct homa_rx *rx, enum homa_drop drop)
 {
-	struct sk_buff *skb = rx->skb, *next;
+	struct sk_buff *list = NULL, *skb, *next;
 
-	next = rx->joined.packets ? homa_packet_part(skb) : NULL;
-	for (;;) {
-		homa_drop(rx->hn, skb, drop);
-		skb = next;
-		if (!skb)
-			return;
-		next = skb->next;
+	if (rx->joined.packets)
+		list = homa_packet_part(rx->skb);
+	homa_drop(rx->hn, rx->skb, drop);
+	skb_list_walk_safe(list, skb, next) {
 		skb_mark_not_on_list(skb);
+		homa_drop(rx->hn, skb, drop);
 	}
 }
 

@@ -209,7 +209,8 @@ struct homa_net;
 	M(encap_rcvd, "Packets that came as TCP's (hijack_tcp)") \
 	M(udp_encap_rcvd, "Packets that came in UDP's (udp_encap_port)") \
 	M(qdisc_foreign_packets, "Homa packets in the qdisc that this host did not make") \
-	M(packets_joined, "DATA packets taken in with the one that they continue")
+	M(packets_joined, "DATA packets taken in with the one that they continue") \
+	M(copied_early_bytes, "Bytes copied out before their message was complete")
 
 #define HOMA_METRIC_FIELD(name, desc) u64 name;
 #define HOMA_METRIC_ARRAY(name, entries, label) u64 name[entries];

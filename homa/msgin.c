@@ -7,7 +7,8 @@
  * The first packet of a message reserves room for all of it in the socket's
  * receive region. Packets may come in any order and in any pieces; what they
  * bring is taken out of the list of gaps. They are kept until the message is
- * complete, and copied to the region by the thread that receives it.
+ * complete, and copied to the region by the thread that receives it; those of a long
+ * message earlier, if a thread has time for that (early.c).
  *
  * Without room the message joins the socket's waiters, shortest first; its
  * data is dropped until there is room, and then asked for again.
@@ -306,6 +307,34 @@ static enum homa_drop msgin_charge(struct homa_rpc *rpc, u32 truesize)
 	return homa_rxmem_charge(rpc->hsk, truesize, homa_rxmem_is_helped(rpc));
 }
 
+/* Once packets have been copied to the region, nothing of later ones may go there but
+ * what is missing: the first such bytes of [@offset, @offset + @length) are left of it.
+ * What else is missing will be asked for again. Returns how many bytes were before them.
+ */
+static u32 msgin_trim(const struct homa_msgin *in, u32 *offset, u32 *length)
+{
+	u32 from = *offset, end = from + *length, skip;
+	const struct homa_gap *gap;
+
+	list_for_each_entry(gap, &in->gaps, links) {
+		if (gap->end <= from)
+			continue;
+		if (gap->start < end) {
+			skip = max(gap->start, from) - from;
+			*length = min(gap->end, end) - from - skip;
+			*offset += skip;
+			return skip;
+		}
+		break;
+	}
+	if (from >= in->end || end <= in->end)
+		return 0;
+	skip = in->end - from;
+	*offset += skip;
+	*length -= skip;
+	return skip;
+}
+
 /* Records the packets that became part of @skb as those that they were. */
 static void msgin_trace_joined(struct homa_rpc *rpc, struct sk_buff *skb, u32 at)
 {
@@ -343,6 +372,14 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 		homa_metric_add(rpc->hn, dropped_data_no_bufs, length);
 		return HOMA_DROP_NO_BUFFERS;
 	}
+	cb->skip = 0;
+	if (in->copied) {
+		u32 all = length;
+
+		cb->skip = msgin_trim(in, &offset, &length);
+		if (length < all)
+			cb->joined.bytes = 0;
+	}
 	drop = msgin_charge(rpc, skb->truesize);
 	in->refused = drop == HOMA_DROP_HOST_LIMIT ||
 		      drop == HOMA_DROP_MEMORY_LIMIT;
@@ -371,7 +408,7 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 	in->arrived = tt_event_now(rpc->hn, DATA_RCVD, homa_trace_id(rpc),
 				   homa_trace_peer(rpc), offset, length);
 	trace_homa_data_rcvd(rpc, offset, length, 0);
-	if (cb->joined.packets)
+	if (cb->joined.bytes)
 		msgin_trace_joined(rpc, skb, offset + length);
 	if (!in->left) {
 		tt_event_at(rpc->hn, in->arrived, MSG_COMPLETE,
@@ -463,11 +500,16 @@ void homa_msgin_request_missing(struct homa_rpc *rpc,
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_request_missing);
 
-static int msgin_copy_skb(struct homa_rpc *rpc, struct sk_buff *skb)
+/* Inline as those that follow: two functions use it, and short messages shall not pay for
+ * that.
+ */
+static __always_inline int msgin_copy_skb(struct homa_rpc *rpc,
+					  struct sk_buff *skb)
 {
 	struct homa_rcvbuf *rb = rpc->hsk->rcvbuf;
 	u32 offset = homa_rx_cb(skb)->offset;
 	u32 left = homa_rx_cb(skb)->length;
+	u32 skip = homa_rx_cb(skb)->skip;
 	u32 done = 0;
 
 	while (left) {
@@ -478,12 +520,46 @@ static int msgin_copy_skb(struct homa_rpc *rpc, struct sk_buff *skb)
 				     offset + done, &iter);
 		n = min(n, left);
 		iov_iter_truncate(&iter, n);
-		if (skb_copy_datagram_iter(skb, done, &iter, n))
+		if (skb_copy_datagram_iter(skb, skip + done, &iter, n))
 			return -EFAULT;
 		done += n;
 		left -= n;
 	}
 	return 0;
+}
+
+/* Copies packets to the region. 0 or -EFAULT. */
+static __always_inline int msgin_copy(struct homa_rpc *rpc,
+				      const struct sk_buff_head *queue)
+{
+	struct sk_buff *skb;
+	int err = 0;
+
+	/* Backwards, so that of overlapping packets the first one counts. */
+	skb_queue_reverse_walk(queue, skb) {
+		err = msgin_copy_skb(rpc, skb);
+		if (err)
+			break;
+		cond_resched();
+	}
+	return err;
+}
+
+/* Frees packets that have been copied. */
+static __always_inline void msgin_free_copied(struct homa_rpc *rpc,
+					      struct sk_buff_head *queue)
+{
+	struct sk_buff *skb;
+	u32 count = 0;
+
+	while ((skb = __skb_dequeue(queue))) {
+		count += 1 + homa_rx_cb(skb)->joined.packets;
+		homa_rxmem_uncharge(rpc->hsk, skb->truesize);
+		consume_skb(skb);
+		cond_resched();
+	}
+	homa_metric_add(rpc->hn, skb_frees, count);
+	tt_event(rpc->hn, SKBS_FREED, count, homa_trace_id(rpc));
 }
 
 /**
@@ -496,29 +572,113 @@ static int msgin_copy_skb(struct homa_rpc *rpc, struct sk_buff *skb)
  */
 int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue)
 {
-	struct sk_buff *skb;
-	u32 count = 0;
-	int err = 0;
+	int err;
 
 	tt_event(rpc->hn, COPY_OUT_START, homa_trace_id(rpc));
-	/* Backwards, so that of overlapping packets the first one counts. */
-	skb_queue_reverse_walk(queue, skb) {
-		err = msgin_copy_skb(rpc, skb);
-		if (err)
-			break;
-		cond_resched();
-	}
-	tt_event(rpc->hn, COPY_OUT_DONE, 0, rpc->in.length,
+	err = msgin_copy(rpc, queue);
+	tt_event(rpc->hn, COPY_OUT_DONE, rpc->in.copied, rpc->in.length,
 		 homa_trace_id(rpc));
-	while ((skb = __skb_dequeue(queue))) {
-		count += 1 + homa_rx_cb(skb)->joined.packets;
-		homa_rxmem_uncharge(rpc->hsk, skb->truesize);
-		consume_skb(skb);
-		cond_resched();
-	}
-	homa_metric_add(rpc->hn, skb_frees, count);
-	tt_event(rpc->hn, SKBS_FREED, count, homa_trace_id(rpc));
+	msgin_free_copied(rpc, queue);
 	return err;
+}
+
+/**
+ * homa_msgin_take() - take what has come of a message, to be copied early
+ * @rpc: RPC with an incomplete message
+ * @queue: empty; result: all of its packets
+ * @part: result
+ *
+ * Context: rpc->lock held.
+ */
+void homa_msgin_take(struct homa_rpc *rpc, struct sk_buff_head *queue,
+		     struct homa_early_part *part)
+{
+	struct homa_msgin *in = &rpc->in;
+
+	lockdep_assert_held(&rpc->lock);
+	part->before = in->copied;
+	part->bytes = in->length - in->left - in->copied;
+	part->truesize = in->truesize;
+	in->copied += part->bytes;
+	in->truesize = 0;
+	skb_queue_splice_init(&in->queue, queue);
+}
+
+/**
+ * homa_msgin_copy_part() - copy packets of an incomplete message to the receive region
+ * @rpc: RPC; the caller has a reference
+ * @queue: from homa_msgin_take(); afterwards empty, or unchanged on errors
+ * @part: the same
+ *
+ * Context: process that owns the region; no locks; sleeps.
+ * Return: 0 or -EFAULT
+ */
+int homa_msgin_copy_part(struct homa_rpc *rpc, struct sk_buff_head *queue,
+			 const struct homa_early_part *part)
+{
+	int err = msgin_copy(rpc, queue);
+
+	if (err)
+		return err;
+	homa_metric_add(rpc->hn, copied_early_bytes, part->bytes);
+	tt_event(rpc->hn, COPIED_EARLY, homa_trace_id(rpc), part->bytes,
+		 part->before + part->bytes);
+	msgin_free_copied(rpc, queue);
+	return 0;
+}
+
+/**
+ * homa_msgin_put_back() - undo homa_msgin_take()
+ * @rpc: RPC; it may have ended
+ * @queue: from homa_msgin_take(); empty afterwards
+ * @part: the same
+ *
+ * Context: rpc->lock held.
+ */
+void homa_msgin_put_back(struct homa_rpc *rpc, struct sk_buff_head *queue,
+			 const struct homa_early_part *part)
+{
+	struct homa_msgin *in = &rpc->in;
+
+	lockdep_assert_held(&rpc->lock);
+	in->copied = part->before;
+	in->truesize += part->truesize;
+	skb_queue_splice_init(queue, &in->queue);	/* in front */
+}
+
+/* Frees the packets of a message. */
+static __always_inline void msgin_purge(struct homa_rpc *rpc)
+{
+	struct sk_buff *skb;
+
+	skb_queue_walk(&rpc->in.queue, skb)
+		homa_rxmem_uncharge(rpc->hsk, skb->truesize);
+	__skb_queue_purge(&rpc->in.queue);
+	rpc->in.truesize = 0;
+}
+
+/**
+ * homa_msgin_restart() - forget what has come of a complete message, and ask for it again
+ * @rpc: RPC; its peer keeps the message until it hears that it was received
+ * @txq: packets to be sent are appended here
+ *
+ * Context: rpc->lock held.
+ */
+void homa_msgin_restart(struct homa_rpc *rpc, struct sk_buff_head *txq)
+{
+	struct homa_msgin *in = &rpc->in;
+	u64 now = homa_now();
+
+	lockdep_assert_held(&rpc->lock);
+	msgin_purge(rpc);
+	in->left = in->length;
+	in->end = 0;
+	in->copied = 0;
+	in->scheduled = false;	/* all of it has been granted */
+	homa_timer_heard(rpc, now);
+	homa_timer_wait(rpc, now);
+	homa_output_resend(rpc, 0, HOMA_RESEND_ALL,
+			   homa_prio_highest(rpc->hn), txq);
 }
 
 /* Takes the first waiter for buffers, with a reference. */
@@ -595,13 +755,10 @@ void homa_msgin_free(struct homa_rpc *rpc)
 {
 	struct homa_msgin *in = &rpc->in;
 	struct homa_gap *gap, *tmp;
-	struct sk_buff *skb;
 
 	list_for_each_entry_safe(gap, tmp, &in->gaps, links)
 		gap_remove(rpc, gap);
-	skb_queue_walk(&in->queue, skb)
-		homa_rxmem_uncharge(rpc->hsk, skb->truesize);
-	__skb_queue_purge(&in->queue);
+	msgin_purge(rpc);
 	if (in->num_bpages)
 		homa_rcvbuf_release(rpc->hsk->rcvbuf, in->bpages,
 				    in->num_bpages);

@@ -35,14 +35,42 @@ struct homa_gap {
 };
 
 /**
+ * enum homa_early - who copies what has come of an incomplete message, see early.c
+ * @HOMA_EARLY_NONE: nobody
+ * @HOMA_EARLY_OFFERED: a thread was told that it can
+ * @HOMA_EARLY_COPYING: a thread does
+ * @HOMA_EARLY_NEVER: nobody, before all of it has come
+ */
+enum homa_early {
+	HOMA_EARLY_NONE,
+	HOMA_EARLY_OFFERED,
+	HOMA_EARLY_COPYING,
+	HOMA_EARLY_NEVER,
+};
+
+/**
+ * struct homa_early_part - packets that are copied while others come
+ * @before: homa_msgin.copied before
+ * @bytes: what they brought
+ * @truesize: memory that they occupy
+ */
+struct homa_early_part {
+	u32 before;
+	u32 bytes;
+	u32 truesize;
+};
+
+/**
  * struct homa_rx_cb - in skb->cb of queued data packets
  * @offset: offset in the message of the packet's first byte
  * @length: bytes of data; the header has been pulled
+ * @skip: bytes of data before these that are not used
  * @joined: what of it came as packets of their own
  */
 struct homa_rx_cb {
 	u32 offset;
 	u32 length;
+	u32 skip;
 	struct homa_joined joined;
 };
 
@@ -73,6 +101,8 @@ static inline struct homa_rx_cb *homa_rx_cb(struct sk_buff *skb)
  * @refused: host or machine had no memory for the last packet
  * @helped_until: jiffies; it may use the host's reserve of memory, see rxmem.c; 0:
  *	it never might
+ * @early: who copies while the rest arrives; READ_ONCE
+ * @copied: bytes that came in packets which were copied so, or are being
  * @has_bpages: space has been reserved
  * @num_bpages: entries in @bpages
  * @bpages: offsets in the receive region
@@ -97,6 +127,8 @@ struct homa_msgin {
 	u64 arrived;
 	unsigned long helped_until;
 	bool refused;
+	enum homa_early early;
+	u32 copied;
 	bool has_bpages;
 	u16 num_bpages;
 	u32 *bpages;
@@ -113,6 +145,13 @@ bool homa_msgin_next_level(struct homa_msgin *in);
 void homa_msgin_request_missing(struct homa_rpc *rpc,
 				struct sk_buff_head *txq);
 int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue);
+void homa_msgin_take(struct homa_rpc *rpc, struct sk_buff_head *queue,
+		     struct homa_early_part *part);
+int homa_msgin_copy_part(struct homa_rpc *rpc, struct sk_buff_head *queue,
+			 const struct homa_early_part *part);
+void homa_msgin_put_back(struct homa_rpc *rpc, struct sk_buff_head *queue,
+			 const struct homa_early_part *part);
+void homa_msgin_restart(struct homa_rpc *rpc, struct sk_buff_head *txq);
 void homa_msgin_serve_waiters(struct homa_sock *hsk);
 void homa_msgin_free(struct homa_rpc *rpc);
 

@@ -13,9 +13,6 @@
  * not before, so whoever meets them on their way sees what was sent. What was counted
  * or recorded for each packet still is: struct homa_joined says how many there are.
  */
-#include <linux/netfilter.h>
-#include <net/dsfield.h>
-#include <net/dst.h>
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
 
@@ -25,34 +22,16 @@
 #include "wire.h"
 
 /**
- * homa_packet_level() - priority of a packet
- * @skb: packet, as IP has given it to us
- *
- * Context: any.
- * Return: as in its IP header
- */
-u8 homa_packet_level(const struct sk_buff *skb)
-{
-	if (skb->protocol == htons(ETH_P_IP))
-		return ip_hdr(skb)->tos >> 5;
-	return ipv6_get_dsfield(ipv6_hdr(skb)) >> 5;
-}
-
-/**
- * homa_packet_checksum_ok() - is the checksum right, if anybody wants to know?
- * @hn: host that received it
+ * __homa_packet_checksum_ok() - is the checksum right?
  * @path: where an answer would go
  * @skb: packet, beginning with its Homa header
  *
  * Context: any.
  */
-bool homa_packet_checksum_ok(const struct homa_net *hn,
-			     const struct homa_path *path, struct sk_buff *skb)
+bool __homa_packet_checksum_ok(const struct homa_path *path, struct sk_buff *skb)
 {
 	__wsum pseudo;
 
-	if (!READ_ONCE(hn->sysctl.verify_checksum))
-		return true;
 	/* Local packets, and those that a device has checked. */
 	if (skb->ip_summed == CHECKSUM_PARTIAL || skb_csum_unnecessary(skb))
 		return true;
@@ -64,19 +43,6 @@ bool homa_packet_checksum_ok(const struct homa_net *hn,
 		pseudo = ~csum_unfold(csum_ipv6_magic(&path->daddr, &path->saddr,
 						      skb->len, IPPROTO_TCP, 0));
 	return !csum_fold(skb_checksum(skb, 0, skb->len, pseudo));
-}
-
-/**
- * homa_packet_forget_path() - what a packet met on its way must not have to wait for us
- * @skb: packet that is going to wait for its message's end
- *
- * Context: any.
- */
-void homa_packet_forget_path(struct sk_buff *skb)
-{
-	nf_reset_ct(skb);
-	skb_ext_reset(skb);
-	skb_dst_drop(skb);
 }
 
 /* A header, as what must be the same in few words, and what need not. */
@@ -149,7 +115,6 @@ struct homa_joined homa_packet_join(struct homa_net *hn,
 {
 	struct homa_data_hdr *h = (struct homa_data_hdr *)skb->data;
 	u32 end = homa_data_offset(h) + skb->len - sizeof(*h);
-	bool verify = READ_ONCE(hn->sysctl.verify_checksum);
 	struct homa_joined joined = {};
 	u8 level = homa_packet_level(skb);
 	struct sk_buff *p, *last = NULL;
@@ -160,7 +125,7 @@ struct homa_joined homa_packet_join(struct homa_net *hn,
 	for (p = *list; p; p = p->next) {
 		if (!packet_follows(h, end + joined.bytes, p) ||
 		    homa_packet_level(p) != level ||
-		    (verify && !homa_packet_checksum_ok(hn, path, p)))
+		    !homa_packet_checksum_ok(hn, path, p))
 			break;
 		__skb_pull(p, sizeof(*h));
 		homa_packet_forget_path(p);

@@ -3,11 +3,15 @@
 #ifndef _HOMA_PACKET_H
 #define _HOMA_PACKET_H
 
-#include <linux/types.h>
+#include <linux/netfilter.h>
+#include <linux/skbuff.h>
+#include <net/dsfield.h>
+#include <net/dst.h>
+#include <net/ip.h>
 
-struct homa_net;
+#include "net.h"
+
 struct homa_path;
-struct sk_buff;
 
 /**
  * struct homa_joined - packets that are part of another
@@ -19,13 +23,53 @@ struct homa_joined {
 	u32 bytes;
 };
 
-u8 homa_packet_level(const struct sk_buff *skb);
-bool homa_packet_checksum_ok(const struct homa_net *hn,
-			     const struct homa_path *path, struct sk_buff *skb);
+bool __homa_packet_checksum_ok(const struct homa_path *path, struct sk_buff *skb);
 struct homa_joined homa_packet_join(struct homa_net *hn,
 				    const struct homa_path *path,
 				    struct sk_buff *skb, struct sk_buff **list);
 struct sk_buff *homa_packet_part(struct sk_buff *skb);
-void homa_packet_forget_path(struct sk_buff *skb);
+
+/**
+ * homa_packet_level() - priority of a packet
+ * @skb: packet, as IP has given it to us
+ *
+ * Context: any.
+ * Return: as in its IP header
+ */
+static inline u8 homa_packet_level(const struct sk_buff *skb)
+{
+	if (skb->protocol == htons(ETH_P_IP))
+		return ip_hdr(skb)->tos >> 5;
+	return ipv6_get_dsfield(ipv6_hdr(skb)) >> 5;
+}
+
+/**
+ * homa_packet_checksum_ok() - is the checksum right, if anybody wants to know?
+ * @hn: host that received it
+ * @path: where an answer would go
+ * @skb: packet, beginning with its Homa header
+ *
+ * Context: any.
+ */
+static inline bool homa_packet_checksum_ok(const struct homa_net *hn,
+					   const struct homa_path *path,
+					   struct sk_buff *skb)
+{
+	return !READ_ONCE(hn->sysctl.verify_checksum) ||
+	       __homa_packet_checksum_ok(path, skb);
+}
+
+/**
+ * homa_packet_forget_path() - what a packet met on its way must not have to wait for us
+ * @skb: packet that is going to wait for its message's end
+ *
+ * Context: any.
+ */
+static inline void homa_packet_forget_path(struct sk_buff *skb)
+{
+	nf_reset_ct(skb);
+	skb_ext_reset(skb);
+	skb_dst_drop(skb);
+}
 
 #endif /* _HOMA_PACKET_H */

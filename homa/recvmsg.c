@@ -8,6 +8,7 @@
 #include <net/inet_common.h>
 
 #include "addr.h"
+#include "early.h"
 #include "output.h"
 #include "rpc.h"
 #include "sendmsg.h"
@@ -131,6 +132,9 @@ static struct homa_rpc *recv_wait(struct homa_sock *hsk,
  */
 #define RECV_NO_ROOM 2
 
+/* Part of the message is where only another process can read it. */
+#define RECV_ELSEWHERE 3
+
 /* Copies the message to the region. 0, an errno, RECV_AGAIN or RECV_NO_ROOM. */
 static int recv_copy(struct homa_rpc *rpc, u32 room)
 {
@@ -144,12 +148,21 @@ static int recv_copy(struct homa_rpc *rpc, u32 room)
 	else if (rpc->state != HOMA_INCOMING || !homa_msgin_complete(&rpc->in) ||
 		 skb_queue_empty(&rpc->in.queue))
 		err = RECV_AGAIN;
+	else if (rpc->in.num_bpages > room)
+		err = RECV_NO_ROOM;
+	else if (rpc->in.copied && homa_early_elsewhere(rpc))
+		err = RECV_ELSEWHERE;
 	else
-		err = rpc->in.num_bpages > room ? RECV_NO_ROOM : 0;
+		err = 0;
 	if (!err)
 		skb_queue_splice_init(&rpc->in.queue, &queue);
 	spin_unlock_bh(&rpc->lock);
-	return err ? err : homa_msgin_copy_out(rpc, &queue);
+	if (!err)
+		return homa_msgin_copy_out(rpc, &queue);
+	if (err != RECV_ELSEWHERE)
+		return err;
+	homa_early_restart(rpc);
+	return RECV_AGAIN;
 }
 
 /* The response has been received: the server can forget the RPC. */

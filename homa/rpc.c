@@ -727,6 +727,10 @@ static void rpc_queue(struct homa_rpc *rpc, bool first)
 
 	rcu_read_lock();
 	spin_lock(&hsk->lock);
+	if (rpc->in.early == HOMA_EARLY_OFFERED) {
+		list_del_init(&rpc->ready_links);	/* if it is still there */
+		rpc->in.early = HOMA_EARLY_NONE;
+	}
 	if (list_empty(&rpc->ready_links) && first)
 		list_add(&rpc->ready_links, &hsk->ready);
 	else if (list_empty(&rpc->ready_links))

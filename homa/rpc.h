@@ -103,7 +103,7 @@ struct homa_rpc_key {
  *
  * Under hsk->lock:
  * @sock_links: in homa_sock.rpcs
- * @ready_links: in homa_sock.ready, or empty
+ * @ready_links: in homa_sock.ready or homa_sock.early, or empty
  * @buf_node: in homa_sock.buf_waiters, or cleared
  *
  * @grant: the incoming message in grant.c; locks: see there

@@ -10,6 +10,7 @@
  * woken.
  */
 #include <kunit/visibility.h>
+#include <linux/pid.h>
 #include <linux/slab.h>
 #include <net/ip.h>
 
@@ -96,6 +97,7 @@ static void sock_write_space(struct sock *sk)
 static void sock_destruct(struct sock *sk)
 {
 	homa_rcvbuf_free(homa_sk(sk)->rcvbuf);
+	put_pid(homa_sk(sk)->early_pid);
 	/* The generic destructor gives the pool back to the rest. */
 	atomic64_sub(homa_sk(sk)->rx_pool, &homa_sock_net(homa_sk(sk))->rx_mem);
 	homa_sk(sk)->destruct(sk);
@@ -120,6 +122,7 @@ int homa_sock_init(struct homa_sock *hsk)
 	INIT_LIST_HEAD(&hsk->rpcs);
 	INIT_LIST_HEAD(&hsk->walks);
 	INIT_LIST_HEAD(&hsk->ready);
+	INIT_LIST_HEAD(&hsk->early);
 	INIT_LIST_HEAD(&hsk->waiters);
 	hsk->poll_pays = 1000;
 	hsk->buf_waiters = RB_ROOT_CACHED;

@@ -44,6 +44,10 @@ struct homa_rpc;
  * @num_server_rpcs: server RPCs among them
  * @walks: struct sock_walk, who is on the way through @rpcs
  * @ready: struct homa_rpc that recvmsg(2) can return, in order of arrival
+ * @early: struct homa_rpc of which a thread can copy what has come, see early.c
+ * @early_pid: the process whose threads do that, or NULL
+ * @early_exec: its task_struct.self_exec_id
+ * @early_off: nobody does; also read without lock as a hint
  * @waiters: struct homa_waiter, who has begun to wait last first
  * @buf_waiters: struct homa_rpc without buffer space, shortest message first, then
  *	oldest
@@ -77,6 +81,10 @@ struct homa_sock {
 	int num_server_rpcs;
 	struct list_head walks;
 	struct list_head ready;
+	struct list_head early;
+	struct pid *early_pid;
+	u64 early_exec;
+	bool early_off;
 	struct list_head waiters;
 	struct rb_root_cached buf_waiters;
 	struct homa_rcvbuf *rcvbuf;

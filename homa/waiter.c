@@ -22,6 +22,8 @@
 #include <linux/cpumask.h>
 #include <linux/sched/signal.h>
 
+#include "early.h"
+#include "rpc.h"
 #include "sock.h"
 #include "steer.h"
 #include "trace.h"
@@ -34,6 +36,7 @@
  * @cpu: where it began to wait
  * @polling: it does not sleep yet; a hint, READ_ONCE
  * @woken: it was taken from the list; the thread itself reads it without the lock
+ * @early: what it found is not complete, but can be copied; of the thread itself
  *
  * All else is under the socket's lock.
  */
@@ -43,6 +46,7 @@ struct homa_waiter {
 	int cpu;
 	bool polling;
 	bool woken;
+	bool early;
 };
 
 /**
@@ -139,7 +143,9 @@ void homa_waiter_wake_all(struct homa_sock *hsk)
 	spin_unlock_bh(&hsk->lock);
 }
 
-/* The oldest message; if there is none, and @w is not NULL, @w waits for one. */
+/* The oldest message; if there is none, one that can be copied early; if there is
+ * neither, @w waits.
+ */
 static struct homa_rpc *ready_pop(struct homa_sock *hsk, struct homa_waiter *w)
 {
 	struct homa_rpc *rpc;
@@ -147,6 +153,11 @@ static struct homa_rpc *ready_pop(struct homa_sock *hsk, struct homa_waiter *w)
 	spin_lock_bh(&hsk->lock);
 	rpc = list_first_entry_or_null(&hsk->ready, struct homa_rpc,
 				       ready_links);
+	w->early = false;
+	if (!rpc && !list_empty(&hsk->early)) {
+		rpc = list_first_entry(&hsk->early, struct homa_rpc, ready_links);
+		w->early = true;
+	}
 	if (rpc) {
 		list_del_init(&rpc->ready_links);
 		homa_rpc_get(rpc);
@@ -300,14 +311,19 @@ struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking)
 	INIT_LIST_HEAD(&w.links);
 	for (;;) {
 		rpc = ready_pop(hsk, &w);
-		if (rpc)
+		if (rpc && !w.early)
 			break;
+		if (rpc) {
+			homa_early_copy(rpc);
+			homa_rpc_put(rpc);
+		}
 		err = wait_error(hsk, wait.left);
 		if (err) {
 			waiter_leave(hsk, &w);
 			return ERR_PTR(err);
 		}
-		waiter_wait(hsk, &w, &wait);
+		if (!rpc)
+			waiter_wait(hsk, &w, &wait);
 	}
 	wait_count(hsk, rpc, &wait);
 	return rpc;
@@ -336,8 +352,11 @@ static int private_wait(struct homa_sock *hsk, struct homa_rpc *rpc,
 	if (wait.left && !private_ready(rpc))
 		wait_poll(hsk, rpc, NULL, &wait);
 	while (!private_ready(rpc)) {
+		if (READ_ONCE(rpc->in.early) == HOMA_EARLY_OFFERED)
+			homa_early_copy(rpc);
 		prepare_to_wait(&rpc->waiters, &entry, TASK_INTERRUPTIBLE);
-		if (!private_ready(rpc)) {
+		if (!private_ready(rpc) &&
+		    READ_ONCE(rpc->in.early) != HOMA_EARLY_OFFERED) {
 			if (READ_ONCE(rpc->state) == HOMA_DEAD)
 				err = READ_ONCE(hsk->shutdown) ? -ESHUTDOWN :
 								 -EINVAL;
@@ -401,6 +420,8 @@ struct homa_rpc *homa_wait_private(struct homa_sock *hsk, u64 id,
 			return rpc;
 		spin_lock_bh(&rpc->lock);
 		rpc->waiting = false;
+		if (rpc->in.early == HOMA_EARLY_OFFERED)
+			rpc->in.early = HOMA_EARLY_NONE;
 		spin_unlock_bh(&rpc->lock);
 	}
 	homa_rpc_put(rpc);

@@ -17,7 +17,9 @@ def copies(t: Tables, begin: str, end: str) -> pd.DataFrame:
     """Copies (host, id, cpu, length, ns) from pairs of records of one thread."""
     keys = ["host", "id"]
     first, last = t.event(begin).drop_duplicates(keys), t.event(end).drop_duplicates(keys)
-    last = last.rename(columns={"ns": "until", "end": "length"})
+    last = last.rename(columns={"ns": "until"})
+    if "end" in last:  # what was copied before that is not in these records
+        last["length"] = last.end - last.start
     both = first[[*keys, "cpu", "ns"]].merge(last[[*keys, "until", "length"]], on=keys)
     return both.assign(ns=both.until - both.ns)
 
