@@ -206,6 +206,7 @@ struct homa_net;
 	M(rx_helped, "Messages helped to be complete: memory was short") \
 	M(skb_page_reuses, "Pages of sent messages used again") \
 	M(skb_page_frees, "Pages kept for sending and given back unused") \
+	M(early_bytes, "Bytes sent before their message was copied in entirely") \
 	M(encap_rcvd, "Packets that came as TCP's (hijack_tcp)") \
 	M(udp_encap_rcvd, "Packets that came in UDP's (udp_encap_port)") \
 	M(qdisc_foreign_packets, "Homa packets in the qdisc that this host did not make") \

@@ -6,7 +6,8 @@
  *	   [resend] [resend]
  *
  * sendmsg(2) copies the whole message into page fragments, which stay until
- * the RPC ends. Each packet is a new sk_buff that shares those pages, so IP
+ * the RPC ends. If it is long, packets of what is there leave meanwhile; they are the
+ * same as otherwise (msgout_ready()). Each packet is a new sk_buff that shares those pages, so IP
  * owns what it is given and nothing is ever sent twice from one sk_buff; the
  * size of packets follows the route's MTU at the time when they are made.
  *
@@ -48,13 +49,13 @@ static void msgout_add_piece(struct homa_msgout *out, struct page_frag *pf,
 {
 	struct bio_vec *last = NULL;
 
-	if (out->num_pieces)
-		last = &out->pieces[out->num_pieces - 1];
+	if (out->num_copied > out->num_pieces)	/* packets do not share it yet */
+		last = &out->pieces[out->num_copied - 1];
 	if (last && last->bv_page == pf->page &&
 	    last->bv_offset + last->bv_len == pf->offset) {
 		last->bv_len += length;
 	} else {
-		bvec_set_page(&out->pieces[out->num_pieces++], pf->page,
+		bvec_set_page(&out->pieces[out->num_copied++], pf->page,
 			      length, pf->offset);
 		get_page(pf->page);
 	}
@@ -62,34 +63,26 @@ static void msgout_add_piece(struct homa_msgout *out, struct page_frag *pf,
 }
 
 /**
- * homa_msgout_fill() - copy a message from user space
- * @out: empty message
- * @hsk: socket, charged for the memory
+ * homa_msgout_copy() - copy more of a message from user space
+ * @out: message that has been begun; the only thread that copies to it calls
+ * @hsk: socket that the message is sent by
  * @iter: where the data is
- * @length: bytes, at least 1
+ * @bytes: so many at least, if there are
+ *
+ * What is copied together ends where a fragment does, so it takes no more pieces than if
+ * all were copied at once.
  *
  * Context: process, sleeps.
- * Return: 0, -ENOMEM or -EFAULT; homa_msgout_free() is due in any case
+ * Return: 0, -ENOMEM or -EFAULT
  */
-int homa_msgout_fill(struct homa_msgout *out, struct homa_sock *hsk,
-		     struct iov_iter *iter, u32 length)
+int homa_msgout_copy(struct homa_msgout *out, struct homa_sock *hsk,
+		     struct iov_iter *iter, u32 bytes)
 {
-	/* A fragment is a page at least, but for the first. */
-	u32 max_pieces = DIV_ROUND_UP(length, PAGE_SIZE) + 1;
 	struct page_frag *pf = &current->task_frag;
-	u32 done = 0;
+	u32 done = out->copied, length = out->length;
+	u32 end = min(bytes, length - done) + done;
 
-	out->charged = length + max_pieces * sizeof(*out->pieces) +
-		       sizeof(struct homa_rpc);
-	atomic_long_add(out->charged, &hsk->tx_mem);
-	out->pieces = out->few;
-	if (max_pieces > HOMA_FEW_PIECES)
-		out->pieces = kvmalloc_array(max_pieces, sizeof(*out->pieces),
-					     GFP_KERNEL_ACCOUNT);
-	if (!out->pieces)
-		return -ENOMEM;
-	out->length = length;
-	while (done < length) {
+	while (done < end) {
 		u32 n;
 
 		if (!homa_txpages_refill(hsk, pf,
@@ -104,8 +97,44 @@ int homa_msgout_fill(struct homa_msgout *out, struct homa_sock *hsk,
 		done += n;
 		cond_resched();
 	}
-	homa_metric_add(homa_sock_net(hsk), sent_msg_bytes, length);
+	homa_metric_add(homa_sock_net(hsk), sent_msg_bytes, done - out->copied);
+	out->copied = done;
 	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_msgout_copy);
+
+/**
+ * homa_msgout_fill() - begin a message, and copy from user space
+ * @out: empty message
+ * @hsk: socket, charged for the memory
+ * @iter: where the data is
+ * @length: bytes, at least 1
+ * @first: bytes to be copied now, as homa_msgout_copy() does
+ *
+ * Context: process, sleeps.
+ * Return: 0, -ENOMEM or -EFAULT; homa_msgout_free() is due in any case
+ */
+int homa_msgout_fill(struct homa_msgout *out, struct homa_sock *hsk,
+		     struct iov_iter *iter, u32 length, u32 first)
+{
+	/* A fragment is a page at least, but for the first. */
+	u32 max_pieces = DIV_ROUND_UP(length, PAGE_SIZE) + 1;
+	int err;
+
+	out->charged = length + max_pieces * sizeof(*out->pieces) +
+		       sizeof(struct homa_rpc);
+	atomic_long_add(out->charged, &hsk->tx_mem);
+	out->pieces = out->few;
+	if (max_pieces > HOMA_FEW_PIECES)
+		out->pieces = kvmalloc_array(max_pieces, sizeof(*out->pieces),
+					     GFP_KERNEL_ACCOUNT);
+	if (!out->pieces)
+		return -ENOMEM;
+	out->length = length;
+	err = homa_msgout_copy(out, hsk, iter, first);
+	out->num_pieces = out->num_copied;
+	out->ready = out->copied;
+	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgout_fill);
 
@@ -120,9 +149,9 @@ void homa_msgout_free(struct homa_msgout *out, struct homa_sock *hsk)
 {
 	int i;
 
-	for (i = 0; i < out->num_pieces; i++)
+	for (i = 0; i < out->num_copied; i++)
 		homa_txpages_put(hsk, out->pieces[i].bv_page);
-	out->num_pieces = 0;
+	out->num_copied = 0;
 	if (out->pieces && out->pieces != out->few)
 		kvfree(out->pieces);
 	out->pieces = NULL;
@@ -222,6 +251,42 @@ void homa_msgout_answered(struct homa_rpc *rpc, u32 max_length,
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgout_answered);
 
+/* What can be sent of what has been copied in: while there is more to come, frames as
+ * they would be if all were there. If there is no route, no more than before.
+ */
+static u32 msgout_ready(struct homa_rpc *rpc)
+{
+	const struct homa_msgout *out = &rpc->out;
+	u32 base = out->copied < out->unsched ? 0 : out->unsched;
+	u32 frame;
+
+	if (out->copied == out->length)
+		return out->length;
+	frame = homa_output_route(rpc) ? 0 : homa_output_max_frame(rpc);
+	return frame ? base + rounddown(out->copied - base, frame) : 0;
+}
+
+/**
+ * homa_msgout_copied() - send what may be sent of what homa_msgout_copy() has copied
+ * @rpc: RPC whose message has been started
+ * @txq: packets to be sent are appended here
+ *
+ * Context: rpc->lock held, by the thread that copies.
+ */
+void homa_msgout_copied(struct homa_rpc *rpc, struct sk_buff_head *txq)
+{
+	struct homa_msgout *out = &rpc->out;
+
+	lockdep_assert_held(&rpc->lock);
+	out->num_pieces = out->num_copied;
+	out->ready = max(out->ready, msgout_ready(rpc));
+	if (out->copied == out->length)
+		homa_metric_add(rpc->hn, early_bytes, out->next);
+	if (homa_msgout_pending(out))
+		homa_msgout_pump(rpc, false, txq);
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_msgout_copied);
+
 /**
  * homa_msgout_start() - give an RPC its outgoing message and begin to send it
  * @rpc: RPC without one
@@ -242,6 +307,8 @@ void homa_msgout_start(struct homa_rpc *rpc, struct homa_msgout *filled,
 	homa_msgout_init(filled);
 	out->unsched = msgout_unsched(rpc);
 	out->granted = out->unsched;
+	if (out->copied < out->length)
+		out->ready = msgout_ready(rpc);
 	if (homa_is_client(rpc)) {
 		msgout_expect_response(rpc);
 		homa_metric_inc(rpc->hn, client_requests_started);
@@ -356,7 +423,7 @@ static u32 msgout_may_send(const struct homa_msgout *out, u32 packet)
 
 	if (!packet)
 		return out->length;
-	return out->next + min(out->length - out->next,
+	return out->next + min(out->ready - out->next,
 			       roundup(granted, packet));
 }
 
@@ -432,7 +499,7 @@ void homa_msgout_pump(struct homa_rpc *rpc, bool paced,
 		paced = false;	/* whose turn is next, the pacer decides */
 	}
 	homa_pacer_remove(rpc);
-	if (out->next < out->length) {
+	if (out->next < out->ready) {
 		tt_event(rpc->hn, XMIT_BLOCKED, out->next, homa_trace_id(rpc),
 			 out->granted);
 		trace_homa_grant_wait(rpc, out->next, out->length - out->next,

@@ -25,6 +25,13 @@ struct homa_range {
  */
 #define HOMA_MAX_RESENDS 16
 
+/* Of a message that is longer than twice that so much is copied in before any of it is
+ * sent, and then so many times what is there before more is: what is sent early meets a
+ * receiver that grants it bit by bit (perf.txt, 23).
+ */
+#define HOMA_MSGOUT_PART 65536
+#define HOMA_MSGOUT_GROWTH 8
+
 /* Pieces that need no memory of their own: what a message of a page may have. */
 #define HOMA_FEW_PIECES 2
 
@@ -57,9 +64,12 @@ enum homa_ask {
  * @sent_at: when the last packet was made, ns
  * @done_at: time when the whole message had been passed to IP, ns; 0: not yet
  * @charged: bytes of memory charged to homa_sock.tx_mem
- * @num_pieces: entries in @pieces
+ * @ready: bytes that can be sent as far as they have been copied in: whole packets, or all
+ * @num_pieces: entries in @pieces that have them
  * @piece: index in @pieces of what comes after the last packet
  * @piece_start: offset of that piece in the message
+ * @copied: bytes copied in; belongs to the thread that copies, not under the lock, as
+ * @num_copied: entries in @pieces that have those
  * @ask: enum homa_ask; nothing is sent until it is HOMA_ASK_NONE
  * @pieces: where the data is, in order; a page reference each
  * @few: @pieces of a short message
@@ -81,9 +91,12 @@ struct homa_msgout {
 	u64 sent_at;
 	u64 done_at;
 	u32 charged;
+	u32 ready;
 	u16 num_pieces;
 	u16 piece;
 	u32 piece_start;
+	u32 copied;
+	u16 num_copied;
 	u8 ask;
 	struct bio_vec *pieces;
 	struct bio_vec few[HOMA_FEW_PIECES];
@@ -92,9 +105,12 @@ struct homa_msgout {
 
 void homa_msgout_init(struct homa_msgout *out);
 int homa_msgout_fill(struct homa_msgout *out, struct homa_sock *hsk,
-		     struct iov_iter *iter, u32 length);
+		     struct iov_iter *iter, u32 length, u32 first);
+int homa_msgout_copy(struct homa_msgout *out, struct homa_sock *hsk,
+		     struct iov_iter *iter, u32 bytes);
 void homa_msgout_start(struct homa_rpc *rpc, struct homa_msgout *filled,
 		       struct sk_buff_head *txq);
+void homa_msgout_copied(struct homa_rpc *rpc, struct sk_buff_head *txq);
 void homa_msgout_refuse(struct homa_rpc *rpc);
 void homa_msgout_answered(struct homa_rpc *rpc, u32 max_length,
 			  struct sk_buff_head *txq);
@@ -118,7 +134,8 @@ static inline u32 homa_msgout_left(const struct homa_msgout *out)
 /* True if there is something that may be sent now. */
 static inline bool homa_msgout_pending(const struct homa_msgout *out)
 {
-	return out->num_resends || out->next < out->granted;
+	return out->num_resends ||
+	       (out->next < out->granted && out->next < out->ready);
 }
 
 #endif /* _HOMA_MSGOUT_H */

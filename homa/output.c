@@ -322,6 +322,21 @@ u32 homa_output_max_data(const struct homa_rpc *rpc)
 	return mtu > headers ? mtu - headers : 0;
 }
 
+/**
+ * homa_output_max_frame() - how much of a message fits in a frame of packets
+ * @rpc: RPC with a valid route
+ *
+ * Context: rpc->lock held.
+ * Return: bytes, a multiple of homa_output_max_data(); 0 if that is 0
+ */
+u32 homa_output_max_frame(const struct homa_rpc *rpc)
+{
+	u32 packet = homa_output_max_data(rpc);
+
+	return packet ? homa_offload_max_data(rpc, packet, rpc_headers(rpc)) :
+			0;
+}
+
 /* Does a packet end because it has come in at a host of this machine? Then its device
  * is the one that received it; a card that has sent it received nothing.
  */

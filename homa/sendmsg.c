@@ -58,11 +58,32 @@ static int send_check_length(struct homa_sock *hsk, const struct homa_rpc *rpc,
 	return 0;
 }
 
-/* Copies the message in; @out must be freed in any case. @max_data is what a
- * packet can hold on the current route.
+/* Says why a message could not be copied in, if so. */
+static int send_copy_error(struct homa_sock *hsk, int err)
+{
+	if (err == -EFAULT)
+		return homa_sock_error(hsk, err, "cannot read the message");
+	if (err)
+		return homa_sock_error(hsk, err, "no memory for the message");
+	return 0;
+}
+
+/* How much of a message is copied in before the first packet leaves. A server is asked
+ * about a large request when all of it is there.
+ */
+static u32 send_first_part(const struct homa_rpc *rpc, u32 length)
+{
+	if (length <= 2 * HOMA_MSGOUT_PART ||
+	    (length > HOMA_MAX_MESSAGE_LENGTH && homa_is_client(rpc)))
+		return length;
+	return HOMA_MSGOUT_PART;
+}
+
+/* Copies the message in, or its first part; @out must be freed in any case. @max_data is
+ * what a packet can hold on the current route. @rest: whether there is more.
  */
 static int send_fill(struct homa_sock *hsk, struct homa_rpc *rpc, u32 max_data,
-		     struct msghdr *msg, struct homa_msgout *out)
+		     struct msghdr *msg, struct homa_msgout *out, bool *rest)
 {
 	size_t length = msg_data_left(msg);
 	int err = send_check_length(hsk, rpc, length);
@@ -74,13 +95,56 @@ static int send_fill(struct homa_sock *hsk, struct homa_rpc *rpc, u32 max_data,
 				       "MTU of the route is too small");
 	tt_event(rpc->hn, COPY_IN_START, homa_trace_id(rpc), length,
 		 min_t(u32, length, rpc->hn->sysctl.unsched_bytes));
-	err = homa_msgout_fill(out, hsk, &msg->msg_iter, length);
-	tt_event(rpc->hn, COPY_IN_DONE, homa_trace_id(rpc), length);
-	if (err == -EFAULT)
-		return homa_sock_error(hsk, err, "cannot read the message");
-	if (err)
-		return homa_sock_error(hsk, err, "no memory for the message");
-	return 0;
+	err = homa_msgout_fill(out, hsk, &msg->msg_iter, length,
+			       send_first_part(rpc, length));
+	*rest = out->copied < length;
+	if (!*rest)
+		tt_event(rpc->hn, COPY_IN_DONE, homa_trace_id(rpc), length);
+	return send_copy_error(hsk, err);
+}
+
+/* Sends what may be sent of what was copied in, unless the RPC is over; if copying has
+ * failed (@err), it is now. True: there is more to be copied.
+ */
+static bool send_part(struct homa_sock *hsk, struct homa_rpc *rpc, int *err)
+{
+	struct sk_buff_head txq;
+	bool more = false;
+
+	__skb_queue_head_init(&txq);
+	spin_lock_bh(&rpc->lock);
+	if (rpc->state != HOMA_OUTGOING || rpc->error) {
+		*err = 0;
+		if (rpc->state == HOMA_DEAD && homa_is_client(rpc) &&
+		    rpc->in.length < 0 && !rpc->error)
+			*err = homa_sock_error(hsk, -EINVAL,
+					       "RPC ended meanwhile");
+	} else if (*err) {
+		if (!homa_is_client(rpc))
+			homa_metric_inc(rpc->hn, server_rpc_discards);
+		homa_rpc_end(rpc);
+	} else {
+		homa_msgout_copied(rpc, &txq);
+		more = rpc->out.copied < rpc->out.length;
+	}
+	spin_unlock_bh(&rpc->lock);
+	homa_output_flush(&txq);
+	return more;
+}
+
+/* Copies the rest of a message that was begun to be sent. */
+static int send_rest(struct homa_sock *hsk, struct homa_rpc *rpc,
+		     struct msghdr *msg)
+{
+	int err;
+
+	do {
+		err = homa_msgout_copy(&rpc->out, hsk, &msg->msg_iter,
+				       (HOMA_MSGOUT_GROWTH - 1) * rpc->out.copied);
+		err = send_copy_error(hsk, err);
+	} while (send_part(hsk, rpc, &err));
+	tt_event(rpc->hn, COPY_IN_DONE, homa_trace_id(rpc), rpc->out.copied);
+	return err;
 }
 
 /* Is there no answer yet? Under no lock. */
@@ -132,6 +196,19 @@ static int send_tell_id(const struct msghdr *msg, u64 id)
 	return put_user(id, &args->id);
 }
 
+/* A request has failed after the application was told its id: takes that back, or trying
+ * again would be a response.
+ */
+static int request_failed(struct homa_sock *hsk, const struct msghdr *msg,
+			  struct homa_sendmsg_args *args, int err)
+{
+	args->id = 0;
+	if (send_tell_id(msg, args->id))
+		return homa_sock_error(hsk, -EFAULT,
+				       "cannot write homa_sendmsg_args");
+	return err;
+}
+
 /* Makes the RPC findable, tells the application its id, and sends. */
 static int request_start(struct homa_sock *hsk, struct homa_rpc *rpc,
 			 struct msghdr *msg, struct homa_sendmsg_args *args,
@@ -169,11 +246,16 @@ static int request_start(struct homa_sock *hsk, struct homa_rpc *rpc,
 	if (err || !large || !timeout)
 		return err;
 	err = request_wait(hsk, rpc, timeout);
-	args->id = 0;		/* or trying again would be a response */
-	if (err && send_tell_id(msg, args->id))
-		err = homa_sock_error(hsk, -EFAULT,
-				      "cannot write homa_sendmsg_args");
-	return err;
+	return err ? request_failed(hsk, msg, args, err) : 0;
+}
+
+/* Copies what has not been copied of a request that is being sent. */
+static int request_rest(struct homa_sock *hsk, struct homa_rpc *rpc,
+			struct msghdr *msg, struct homa_sendmsg_args *args)
+{
+	int err = send_rest(hsk, rpc, msg);
+
+	return err ? request_failed(hsk, msg, args, err) : 0;
 }
 
 /* Finds the way to the peer. */
@@ -199,6 +281,7 @@ static int send_request(struct homa_sock *hsk, struct msghdr *msg,
 {
 	struct homa_msgout out __uninitialized;
 	struct homa_rpc *rpc;
+	bool rest;
 	int err;
 
 	rpc = homa_rpc_alloc(hsk, peer, port, 0, GFP_KERNEL_ACCOUNT);
@@ -216,9 +299,11 @@ static int send_request(struct homa_sock *hsk, struct msghdr *msg,
 	err = request_route(hsk, rpc);
 	if (!err)
 		err = send_fill(hsk, rpc, homa_output_max_data(rpc), msg,
-				&out);
+				&out, &rest);
 	if (!err)
 		err = request_start(hsk, rpc, msg, args, &out);
+	if (!err && rest && out.length < 0)	/* it was begun */
+		err = request_rest(hsk, rpc, msg, args);
 	if (err)
 		tt_event(rpc->hn, SENDMSG_ERROR, err, homa_trace_id(rpc));
 	else
@@ -298,6 +383,7 @@ static int send_response(struct homa_sock *hsk, struct msghdr *msg,
 	struct homa_msgout out __uninitialized;
 	struct homa_rpc *rpc;
 	int max_data, err = 0;
+	bool rest = false;
 
 	if (args->completion_cookie)
 		return homa_sock_error(hsk, -EINVAL,
@@ -312,8 +398,11 @@ static int send_response(struct homa_sock *hsk, struct msghdr *msg,
 	state = response_check(rpc, &max_data);
 	if (state == HOMA_IN_SERVICE) {
 		err = max_data < 0 ? max_data :
-				     send_fill(hsk, rpc, max_data, msg, &out);
+				     send_fill(hsk, rpc, max_data, msg, &out,
+					       &rest);
 		err = response_start(hsk, rpc, &out, err);
+		if (!err && rest && out.length < 0)	/* it was begun */
+			err = send_rest(hsk, rpc, msg);
 	} else if (state != HOMA_DEAD) {
 		err = homa_sock_error(hsk, -EINVAL,
 				      "RPC is not waiting for a response");

@@ -154,7 +154,7 @@ static int fill(struct kunit *test, struct homa_msgout *out, u32 available,
 		data[i] = pattern(i);
 	iov_iter_kvec(&iter, ITER_SOURCE, &vec, 1, available);
 	homa_msgout_init(out);
-	err = homa_msgout_fill(out, live->hsk, &iter, length);
+	err = homa_msgout_fill(out, live->hsk, &iter, length, length);
 	kvfree(data);
 	return err;
 }
@@ -304,6 +304,157 @@ static void homa_msgout_start__unscheduled(struct kunit *test)
 			param->sent == param->length);
 	expect_packets(test, rpc, &txq, 0, param->sent, false);
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
+}
+
+/**
+ * struct begun - a message of which only the first part was copied in
+ * @rpc: client RPC
+ * @iter: the rest
+ * @vec: all of it
+ */
+struct begun {
+	struct homa_rpc *rpc;
+	struct iov_iter iter;
+	struct kvec vec;
+};
+
+#define PARTS_LENGTH 300000
+#define PARTS_UNSCHED 40000
+
+/* Where packets end of which all has been copied in. */
+static u32 parts_ready(const struct homa_rpc *rpc)
+{
+	return PARTS_UNSCHED + rounddown(rpc->out.copied - PARTS_UNSCHED,
+					 LIVE_MAX_DATA);
+}
+
+static void begin_part(struct kunit *test, struct begun *b,
+		       struct sk_buff_head *txq)
+{
+	struct live *live = test->priv;
+	struct homa_msgout filled;
+	u8 *data = kunit_kmalloc(test, PARTS_LENGTH, GFP_KERNEL);
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, data);
+	for (i = 0; i < PARTS_LENGTH; i++)
+		data[i] = pattern(i);
+	b->vec = (struct kvec){ data, PARTS_LENGTH };
+	iov_iter_kvec(&b->iter, ITER_SOURCE, &b->vec, 1, PARTS_LENGTH);
+	b->rpc = live_rpc(test, 0);
+	__skb_queue_head_init(txq);
+	live->hn->sysctl.flags = HOMA_FLAG_DONT_THROTTLE;
+	live->hn->sysctl.unsched_bytes = PARTS_UNSCHED;
+	homa_msgout_init(&filled);
+	KUNIT_ASSERT_EQ(test, homa_msgout_fill(&filled, live->hsk, &b->iter,
+					       PARTS_LENGTH, 70000), 0);
+	KUNIT_ASSERT_LT(test, filled.copied, PARTS_LENGTH);
+	spin_lock_bh(&b->rpc->lock);
+	homa_msgout_start(b->rpc, &filled, txq);
+	spin_unlock_bh(&b->rpc->lock);
+	expect_packets(test, b->rpc, txq, 0, PARTS_UNSCHED, false);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(txq), 0U);
+}
+
+static void copy_part(struct kunit *test, struct begun *b, u32 bytes,
+		      struct sk_buff_head *txq)
+{
+	struct live *live = test->priv;
+
+	KUNIT_ASSERT_EQ(test, homa_msgout_copy(&b->rpc->out, live->hsk, &b->iter,
+					       bytes), 0);
+	spin_lock_bh(&b->rpc->lock);
+	homa_msgout_copied(b->rpc, txq);
+	spin_unlock_bh(&b->rpc->lock);
+}
+
+static void grant_all(struct kunit *test, struct begun *b, struct sk_buff_head *txq)
+{
+	spin_lock_bh(&b->rpc->lock);
+	homa_msgout_grant(b->rpc, PARTS_LENGTH, 3, txq);
+	spin_unlock_bh(&b->rpc->lock);
+}
+
+/* Granted or not, no packet has what is not there, and all are as if all were there. */
+static void homa_msgout_copied__same_packets(struct kunit *test)
+{
+	struct live *live = test->priv;
+	u64 early = host_counter(live->hn, early_bytes);
+	struct sk_buff_head txq;
+	u32 sent, ready;
+	struct begun b;
+
+	begin_part(test, &b, &txq);
+	grant_all(test, &b, &txq);
+	sent = parts_ready(b.rpc);
+	expect_packets(test, b.rpc, &txq, PARTS_UNSCHED, sent, false);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
+	KUNIT_EXPECT_FALSE(test, homa_msgout_pending(&b.rpc->out));
+
+	copy_part(test, &b, 50000, &txq);
+	ready = parts_ready(b.rpc);
+	expect_packets(test, b.rpc, &txq, sent, ready, false);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
+
+	copy_part(test, &b, PARTS_LENGTH, &txq);
+	KUNIT_EXPECT_EQ(test, b.rpc->out.copied, PARTS_LENGTH);
+	expect_packets(test, b.rpc, &txq, ready, PARTS_LENGTH, false);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
+	KUNIT_EXPECT_EQ(test, host_counter(live->hn, early_bytes) - early, ready);
+}
+
+/* Without grants nothing more leaves, however much is there. */
+static void homa_msgout_copied__waits_for_grants(struct kunit *test)
+{
+	struct sk_buff_head txq;
+	struct begun b;
+
+	begin_part(test, &b, &txq);
+	copy_part(test, &b, PARTS_LENGTH, &txq);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
+	grant_all(test, &b, &txq);
+	expect_packets(test, b.rpc, &txq, PARTS_UNSCHED, PARTS_LENGTH, false);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
+}
+
+/* Who asks for what is not there is told to wait, and gets it when it is there. */
+static void homa_msgout_resend__not_copied_yet(struct kunit *test)
+{
+	struct sk_buff_head txq;
+	struct begun b;
+	u32 ready;
+
+	begin_part(test, &b, &txq);
+	ready = parts_ready(b.rpc);
+	spin_lock_bh(&b.rpc->lock);
+	KUNIT_EXPECT_FALSE(test, homa_msgout_resend(b.rpc, 200000, 1000, 5, &txq));
+	expect_packets(test, b.rpc, &txq, PARTS_UNSCHED, ready, false);
+	KUNIT_EXPECT_FALSE(test, homa_msgout_resend(b.rpc, ready, 1, 5, &txq));
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
+
+	/* All that is asked for, of which the beginning is there. */
+	KUNIT_EXPECT_TRUE(test, homa_msgout_resend(b.rpc, 0, PARTS_LENGTH, 5, &txq));
+	expect_packets(test, b.rpc, &txq, 0, ready, true);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
+	spin_unlock_bh(&b.rpc->lock);
+	copy_part(test, &b, PARTS_LENGTH, &txq);
+	expect_packets(test, b.rpc, &txq, ready, PARTS_LENGTH, false);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
+}
+
+/* An RPC that ends while its message is copied in frees all that was copied. */
+static void homa_msgout_free__half_copied(struct kunit *test)
+{
+	struct live *live = test->priv;
+	struct sk_buff_head txq;
+	struct begun b;
+
+	begin_part(test, &b, &txq);
+	KUNIT_ASSERT_EQ(test, homa_msgout_copy(&b.rpc->out, live->hsk, &b.iter,
+					       50000), 0);
+	KUNIT_EXPECT_GT(test, b.rpc->out.num_copied, b.rpc->out.num_pieces);
+	homa_msgout_free(&b.rpc->out, live->hsk);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&live->hsk->tx_mem), 0);
 }
 
 /* A question is on the queue, and nothing else. */
@@ -852,6 +1003,10 @@ static struct kunit_case msgout_live_cases[] = {
 	KUNIT_CASE_PARAM(homa_msgout_fill__copies_and_charges,
 			 fill_gen_params),
 	KUNIT_CASE(homa_msgout_fill__unreadable),
+	KUNIT_CASE(homa_msgout_copied__same_packets),
+	KUNIT_CASE(homa_msgout_copied__waits_for_grants),
+	KUNIT_CASE(homa_msgout_resend__not_copied_yet),
+	KUNIT_CASE(homa_msgout_free__half_copied),
 	KUNIT_CASE_PARAM(homa_msgout_start__unscheduled, start_gen_params),
 	KUNIT_CASE_PARAM(homa_msgout_answered__sends_or_fails,
 			 answer_gen_params),

@@ -414,7 +414,7 @@ static struct homa_rpc *live_message(struct kunit *test, void *data)
 	homa_msgout_init(&filled);
 	iov_iter_kvec(&iter, ITER_SOURCE, &vec, 1, LIVE_LENGTH);
 	KUNIT_ASSERT_EQ(test, homa_msgout_fill(&filled, live->hsk, &iter,
-					       LIVE_LENGTH), 0);
+					       LIVE_LENGTH, LIVE_LENGTH), 0);
 	__skb_queue_head_init(&txq);
 	spin_lock_bh(&rpc->lock);
 	homa_msgout_start(rpc, &filled, &txq);

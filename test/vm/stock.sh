@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 # desc: what only a distribution's kernel has: modules loaded on demand, 32-bit programs,
-# io_uring with threads of its own, programs of a cgroup
+# io_uring with threads of its own, programs of a cgroup, memory that is not there yet
 # lab: --cpus 2
 # timeout: 300
 . "$(dirname "$0")/lib.sh"
@@ -60,6 +60,11 @@ check_equal "32-bit programs: all cases pass" "$(grep -c '^ok' /run/compat32)" 4
 "$OUT/test/io_uring" >/run/io_uring
 sed -n 's/^/# /p' /run/io_uring
 check_equal "io_uring: all cases pass" "$(grep -c '^ok' /run/io_uring)" 22
+
+"$OUT/test/copy_held" >/run/copy_held
+sed -n 's/^/# /p' /run/copy_held
+check_equal "messages held while they are copied in: all cases pass" \
+	"$(grep -c '^ok' /run/copy_held)" 6
 
 # A cgroup for what runs from here on, where it gets programs.
 mkdir -p /run/cgroup
