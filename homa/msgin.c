@@ -545,6 +545,24 @@ static __always_inline int msgin_copy(struct homa_rpc *rpc,
 	return err;
 }
 
+/* Frees a packet, and those that are part of it one by one: what goes with a list counts
+ * as dropped for who watches the kernel's drops.
+ */
+static __always_inline void msgin_consume(struct sk_buff *skb)
+{
+	struct sk_buff *list = NULL, *p, *next;
+
+	if (homa_rx_cb(skb)->joined.packets) {
+		list = skb_shinfo(skb)->frag_list;
+		skb_shinfo(skb)->frag_list = NULL;
+	}
+	consume_skb(skb);
+	skb_list_walk_safe(list, p, next) {
+		skb_mark_not_on_list(p);
+		consume_skb(p);
+	}
+}
+
 /* Frees packets that have been copied. */
 static __always_inline void msgin_free_copied(struct homa_rpc *rpc,
 					      struct sk_buff_head *queue)
@@ -555,7 +573,7 @@ static __always_inline void msgin_free_copied(struct homa_rpc *rpc,
 	while ((skb = __skb_dequeue(queue))) {
 		count += 1 + homa_rx_cb(skb)->joined.packets;
 		homa_rxmem_uncharge(rpc->hsk, skb->truesize);
-		consume_skb(skb);
+		msgin_consume(skb);
 		cond_resched();
 	}
 	homa_metric_add(rpc->hn, skb_frees, count);

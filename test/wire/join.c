@@ -26,6 +26,7 @@
 #define PEER_CLIENT 0x9001
 #define PACKET 1000
 #define PACKETS 5
+#define TRACING "/sys/kernel/tracing"
 
 static struct wpkt packets[PACKETS];
 static struct counters before;
@@ -79,6 +80,40 @@ static void one_of_several(void)
 	EXPECT_EQ(grown("packets_joined"), PACKETS - 1);
 	EXPECT_EQ(grown("skb_frees"), PACKETS);
 	EXPECT_EQ(grown("softirq_calls"), 1);
+}
+
+/* Lines of the kernel's trace that match. */
+static int traced(const char *pattern)
+{
+	char command[200];
+	int count = -1;
+	FILE *f;
+
+	snprintf(command, sizeof(command), "grep -c '%s' " TRACING "/trace", pattern);
+	f = popen(command, "r");
+	if (!f || fscanf(f, "%d", &count) != 1)
+		count = -1;
+	if (f)
+		pclose(f);
+	return count;
+}
+
+/* Who watches what the kernel drops does not see packets that were received. */
+static void received_is_not_dropped(void)
+{
+	struct hsock server = hsock_server(wnet.host, ktap_family, PORT);
+
+	ASSERT_RC(system("mount -t tracefs nodev " TRACING " 2>/dev/null;"
+			 "cd " TRACING "/events/skb && echo 1 >consume_skb/enable &&"
+			 "echo 1 >kfree_skb/enable && echo >../../trace"), 0);
+	make_packets();
+	send_together(NULL, PACKETS);
+	check_message(&server);
+	EXPECT_EQ(grown("packets_joined"), PACKETS - 1);
+	EXPECT_RC(system("echo 0 >" TRACING "/events/skb/enable"), 0);
+	EXPECT(traced(" consume_skb: ") >= PACKETS, "nothing was traced");
+	EXPECT_EQ(traced(ktap_family == AF_INET ? " kfree_skb: .*protocol=2048 " :
+						  " kfree_skb: .*protocol=34525 "), 0);
 }
 
 /* Each field that may differ, in the packet in the middle. Those behind one with an
@@ -205,6 +240,7 @@ int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = {
 		KTAP_EACH(one_of_several),
+		KTAP_EACH(received_is_not_dropped),
 		KTAP_EACH(headers_that_differ),
 		KTAP_EACH(priorities_and_packets_sent_again),
 		KTAP_EACH(order_and_duplicates),
