@@ -1,32 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 /* homa/msgout.c: pages in packets, what is sent when, and what again. */
 
-#ifdef HOMA_HAVE_NET_GSO_H
-#include <net/gso.h>
-#endif
-
 #include "host.h"
-#include "offload.h"
-
-/* What byte @offset of each message here is. */
-static u8 pattern(u32 offset)
-{
-	return offset * 7 + offset / 251;
-}
-
-/* Bytes of the message are in the packet, at its end. */
-static bool packet_has(const struct sk_buff *skb, u32 start, u32 length)
-{
-	u32 i, header = skb->len - length;
-	u8 byte;
-
-	for (i = 0; i < length; i++) {
-		if (skb_copy_bits(skb, header + i, &byte, 1) ||
-		    byte != pattern(start + i))
-			return false;
-	}
-	return true;
-}
+#include "message.h"
 
 #define MAX_PIECES 40
 
@@ -139,26 +115,6 @@ static struct kunit_suite msgout_suite = {
 
 /* The rest makes packets of a live host's RPCs, and looks at them. */
 
-static int fill(struct kunit *test, struct homa_msgout *out, u32 available,
-		u32 length)
-{
-	struct live *live = test->priv;
-	u8 *data = kvmalloc(available, GFP_KERNEL);
-	struct kvec vec = { data, available };
-	struct iov_iter iter;
-	u32 i;
-	int err;
-
-	KUNIT_ASSERT_NOT_NULL(test, data);
-	for (i = 0; i < available; i++)
-		data[i] = pattern(i);
-	iov_iter_kvec(&iter, ITER_SOURCE, &vec, 1, available);
-	homa_msgout_init(out);
-	err = homa_msgout_fill(out, live->hsk, &iter, length, length);
-	kvfree(data);
-	return err;
-}
-
 static const u32 fill_lengths[] = { 1, 4095, 4096, 4097, 65536, 100000,
 				    HOMA_MAX_MESSAGE_LENGTH };
 
@@ -196,73 +152,6 @@ static void homa_msgout_fill__unreadable(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fill(test, &out, 50000, 60000), -EFAULT);
 	homa_msgout_free(&out, live->hsk);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&live->hsk->tx_mem), 0);
-}
-
-/* Starts a client's request; the packets made at once are in @txq. */
-static struct homa_rpc *begin_asking(struct kunit *test, u32 length,
-				     u32 unscheduled, enum homa_ask ask,
-				     struct sk_buff_head *txq)
-{
-	struct homa_rpc *rpc = live_rpc(test, 0);
-	struct live *live = test->priv;
-	struct homa_msgout filled;
-
-	__skb_queue_head_init(txq);
-	live->hn->sysctl.flags = HOMA_FLAG_DONT_THROTTLE;
-	live->hn->sysctl.unsched_bytes = unscheduled;
-	KUNIT_ASSERT_EQ(test, fill(test, &filled, length, length), 0);
-	filled.ask = ask;
-	spin_lock_bh(&rpc->lock);
-	homa_msgout_start(rpc, &filled, txq);
-	spin_unlock_bh(&rpc->lock);
-	KUNIT_EXPECT_EQ(test, filled.length, -1);
-	return rpc;
-}
-
-static struct homa_rpc *begin(struct kunit *test, u32 length, u32 unscheduled,
-			      struct sk_buff_head *txq)
-{
-	return begin_asking(test, length, unscheduled, HOMA_ASK_NONE, txq);
-}
-
-/* Takes a packet off the queue: it must have bytes @start to @end. */
-static void expect_packet(struct kunit *test, struct homa_rpc *rpc,
-			  struct sk_buff_head *txq, u32 start, u32 end,
-			  bool retransmit)
-{
-	struct sk_buff *skb = __skb_dequeue(txq);
-	struct homa_data_hdr *h;
-
-	KUNIT_EXPECT_NOT_NULL(test, skb);
-	if (!skb)
-		return;
-	h = (struct homa_data_hdr *)skb->data;
-	KUNIT_EXPECT_EQ(test, h->common.type, HOMA_DATA);
-	KUNIT_EXPECT_EQ(test, be64_to_cpu(h->common.sender_id), rpc->key.id);
-	KUNIT_EXPECT_EQ(test, ntohl(h->common.sequence), start);
-	KUNIT_EXPECT_EQ(test, ntohl(h->offset), start);
-	KUNIT_EXPECT_EQ(test, (u32)(skb->len - sizeof(*h)), end - start);
-	KUNIT_EXPECT_EQ(test, ntohl(h->message_length), (u32)rpc->out.length);
-	KUNIT_EXPECT_EQ(test, h->retransmit, retransmit);
-	KUNIT_EXPECT_TRUE(test, packet_has(skb, start, end - start));
-	if (!retransmit)
-		KUNIT_EXPECT_EQ(test, ntohl(h->incoming), rpc->out.unsched);
-	kfree_skb(skb);
-}
-
-/* Packets carry @start to @end; none crosses the unscheduled bytes' end. */
-static void expect_packets(struct kunit *test, struct homa_rpc *rpc,
-			   struct sk_buff_head *txq, u32 start, u32 end,
-			   bool retransmit)
-{
-	u32 n;
-
-	for (; start < end; start += n) {
-		n = min_t(u32, end - start, LIVE_MAX_DATA);
-		if (start < rpc->out.unsched)
-			n = min(n, rpc->out.unsched - start);
-		expect_packet(test, rpc, txq, start, start + n, retransmit);
-	}
 }
 
 struct start_case {
@@ -517,215 +406,6 @@ static void homa_msgout_answered__sends_or_fails(struct kunit *test)
 		expect_packets(test, rpc, &txq, 0, 40000, false);
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&txq), 0U);
 }
-
-struct frame_case {
-	const char *desc;
-	u32 length;
-	u32 unscheduled;
-	int max_gso_size;
-	u32 frames[4];	/* bytes in each of the first */
-};
-
-#define D LIVE_MAX_DATA
-
-static const struct frame_case frame_cases[] = {
-	{ "one packet", D, 40000, 0, { D } },
-	{ "two packets", 2 * D, 40000, 0, { 2 * D } },
-	{ "all unscheduled", 39000, 40000, 0, { 39000 } },
-	{ "up to the unscheduled limit", 80000, 40000, 0, { 40000 } },
-	{ "as long as IP packets can be", 100000, 100000, 0,
-	  { 45 * D, 100000 - 45 * D } },
-	{ "less than a packet", 10000, 40000, 1000, { D, D, D, D } },
-	{ "not quite two", 10000, 40000, 76 + 2 * D - 1, { D, D, D, D } },
-	{ "two", 10000, 40000, 76 + 2 * D, { 2 * D, 2 * D, 2 * D } },
-};
-
-static void frame_desc(const struct frame_case *param, char *desc)
-{
-	strscpy(desc, param->desc, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(frame, frame_cases, frame_desc);
-
-/* What a message is cut into before it gets to IP. */
-static void homa_offload_max_data__limits(struct kunit *test)
-{
-	const struct frame_case *param = test->param_value;
-	struct live *live = test->priv;
-	struct sk_buff_head txq;
-	struct homa_rpc *rpc;
-	u32 start = 0;
-	int i;
-
-	live->hn->sysctl.max_gso_size = param->max_gso_size;
-	rpc = begin(test, param->length, param->unscheduled, &txq);
-	for (i = 0; i < 4 && param->frames[i]; i++) {
-		struct sk_buff *skb = skb_peek(&txq);
-		u32 n = param->frames[i];
-
-		KUNIT_ASSERT_NOT_NULL(test, skb);
-		KUNIT_EXPECT_EQ(test, skb_is_gso(skb), n > D);
-		if (n > D) {
-			KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_size, D);
-			KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_segs,
-					DIV_ROUND_UP(n, D));
-		}
-		expect_packet(test, rpc, &txq, start, start + n, false);
-		start += n;
-	}
-	__skb_queue_purge(&txq);
-}
-
-/* A frame as others make them for cards: the header without the offset, and before the
- * data of each packet where it belongs.
- */
-static struct sk_buff *frame_with_offsets(struct kunit *test, u32 length)
-{
-	u32 header = offsetof(struct homa_data_hdr, offset), at, i;
-	struct sk_buff *skb = alloc_skb(100 + 2 * length, GFP_KERNEL);
-	struct homa_data_hdr *h;
-
-	KUNIT_ASSERT_NOT_NULL(test, skb);
-	skb_reserve(skb, 100);
-	skb_reset_mac_header(skb);
-	skb_reset_transport_header(skb);
-	h = skb_put_zero(skb, header);
-	h->common.type = HOMA_DATA;
-	h->common.doff = HOMA_DOFF_SEGMENTS;
-	for (at = 0; at < length; at += D) {
-		__be32 word = htonl(at);
-
-		skb_put_data(skb, &word, sizeof(word));
-		for (i = at; i < min(length, at + D); i++)
-			*(u8 *)skb_put(skb, 1) = pattern(i);
-	}
-	skb->protocol = htons(ETH_P_IP);
-	skb->ip_summed = CHECKSUM_PARTIAL;
-	skb->csum_start = skb_transport_header(skb) - skb->head;
-	skb->csum_offset = offsetof(struct homa_common_hdr, checksum);
-	skb_shinfo(skb)->gso_size = D + sizeof(__be32);
-	skb_shinfo(skb)->gso_segs = DIV_ROUND_UP(length, D);
-	skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4;
-	SKB_GSO_CB(skb)->mac_offset = skb_headroom(skb);
-	return skb;
-}
-
-/* What comes from others keeps the offsets that it has. */
-static void homa_gso_segment__offsets(struct kunit *test)
-{
-	u32 length = 3 * D + 7, offset = 0;
-	struct sk_buff *whole = frame_with_offsets(test, length);
-	struct sk_buff *skb, *next;
-
-	next = homa_gso_segment(whole, NETIF_F_SG | NETIF_F_HW_CSUM);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(next));
-	while ((skb = next)) {
-		struct homa_data_hdr *h = (void *)skb_transport_header(skb);
-		u32 n = min_t(u32, length - offset, D);
-
-		next = skb->next;
-		KUNIT_EXPECT_EQ(test, ntohl(h->offset), offset);
-		KUNIT_EXPECT_EQ(test, skb->len, n + (u32)sizeof(*h));
-		KUNIT_EXPECT_TRUE(test, packet_has(skb, offset, n));
-		offset += n;
-		skb_mark_not_on_list(skb);
-		kfree_skb(skb);
-	}
-	KUNIT_EXPECT_EQ(test, offset, length);
-	kfree_skb(whole);
-}
-
-/* Of the packets that a frame is cut into the first has the acknowledgment. */
-static void homa_gso_segment__ack_goes_once(struct kunit *test)
-{
-	struct live *live = test->priv;
-	struct sk_buff_head txq;
-	struct sk_buff *skb, *next;
-	u32 packets = 0;
-
-	live->hn->sysctl.max_gso_size = 0;
-	begin(test, 5 * D, 40000, &txq);
-	skb = __skb_dequeue(&txq);
-	KUNIT_ASSERT_NOT_NULL(test, skb);
-	((struct homa_data_hdr *)skb->data)->ack.client_id = cpu_to_be64(76);
-	skb->protocol = htons(ETH_P_IP);
-	skb_reset_mac_header(skb);
-	SKB_GSO_CB(skb)->mac_offset = skb_headroom(skb);
-	next = homa_gso_segment(skb, NETIF_F_SG | NETIF_F_HW_CSUM);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(next));
-	kfree_skb(skb);
-	while ((skb = next)) {
-		struct homa_data_hdr *h = (void *)skb_transport_header(skb);
-
-		next = skb->next;
-		KUNIT_EXPECT_EQ(test, be64_to_cpu(h->ack.client_id),
-				packets++ ? 0ULL : 76ULL);
-		skb_mark_not_on_list(skb);
-		kfree_skb(skb);
-	}
-	KUNIT_EXPECT_EQ(test, packets, 5);
-}
-
-/* What cannot be cut is an error for who asked, here and in what the kernel does of it. */
-static void homa_gso_segment__failures(struct kunit *test)
-{
-	struct live *live = test->priv;
-	struct sk_buff_head txq;
-	struct sk_buff *skb;
-
-	live->hn->sysctl.max_gso_size = 0;
-	begin(test, 5 * D, 40000, &txq);
-	skb = __skb_dequeue(&txq);
-	KUNIT_ASSERT_NOT_NULL(test, skb);
-	skb_reset_mac_header(skb);
-	SKB_GSO_CB(skb)->mac_offset = skb_headroom(skb);
-	skb->protocol = 0;
-	KUNIT_EXPECT_EQ(test, PTR_ERR(homa_gso_segment(skb, NETIF_F_SG)), -EINVAL);
-	__skb_push(skb, skb->data - skb_transport_header(skb));
-	skb->protocol = htons(ETH_P_IP);
-	((struct homa_data_hdr *)skb->data)->common.type = HOMA_GRANT;
-	KUNIT_EXPECT_EQ(test, PTR_ERR(homa_gso_segment(skb, NETIF_F_SG)), -EINVAL);
-	kfree_skb(skb);
-}
-
-/* Packets that a frame is cut into; the device is charged until the last is freed. */
-static void homa_gso_segment__packets(struct kunit *test)
-{
-	u32 length = 10 * D + 7;
-	struct live *live = test->priv;
-	struct homa_pacer *pacer;
-	struct sk_buff_head txq;
-	struct sk_buff *skb, *next;
-	struct homa_rpc *rpc;
-
-	live->hn->sysctl.max_gso_size = 0;
-	rpc = begin(test, length, 40000, &txq);
-	pacer = &rpc->dev->pacer;
-	skb = __skb_dequeue(&txq);
-	KUNIT_ASSERT_NOT_NULL(test, skb);
-	skb->protocol = htons(ETH_P_IP);
-	skb_reset_mac_header(skb);
-	SKB_GSO_CB(skb)->mac_offset = skb_headroom(skb);
-	next = homa_gso_segment(skb, NETIF_F_SG | NETIF_F_HW_CSUM);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(next));
-	kfree_skb(skb);
-	__skb_queue_head_init(&txq);
-	while ((skb = next)) {
-		next = skb->next;
-		skb_mark_not_on_list(skb);
-		__skb_pull(skb, skb_transport_offset(skb));
-		__skb_queue_tail(&txq, skb);
-	}
-	expect_packets(test, rpc, &txq, 0, 10 * D, false);
-	KUNIT_EXPECT_LT(test, atomic64_read(&pacer->completed),
-			atomic64_read(&pacer->queued));
-	expect_packets(test, rpc, &txq, 10 * D, length, false);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&pacer->completed),
-			atomic64_read(&pacer->queued));
-	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&txq));
-}
-
-#undef D
 
 static void grant(struct homa_rpc *rpc, u32 offset, u8 prio,
 		  struct sk_buff_head *txq)
@@ -1010,11 +690,6 @@ static struct kunit_case msgout_live_cases[] = {
 	KUNIT_CASE_PARAM(homa_msgout_start__unscheduled, start_gen_params),
 	KUNIT_CASE_PARAM(homa_msgout_answered__sends_or_fails,
 			 answer_gen_params),
-	KUNIT_CASE_PARAM(homa_offload_max_data__limits, frame_gen_params),
-	KUNIT_CASE(homa_gso_segment__packets),
-	KUNIT_CASE(homa_gso_segment__offsets),
-	KUNIT_CASE(homa_gso_segment__ack_goes_once),
-	KUNIT_CASE(homa_gso_segment__failures),
 	KUNIT_CASE_PARAM(homa_msgout_grant__sends, grant_gen_params),
 	KUNIT_CASE_PARAM(homa_msgout_resend__ranges, resend_gen_params),
 	KUNIT_CASE(homa_msgout_resend__overflow),
