@@ -54,7 +54,7 @@ local f = {
 	id = ProtoField.uint64("homa.id", "Id as the sender knows it", base.DEC_HEX),
 	rpc = ProtoField.uint64("homa.rpc", "RPC (id as the client knows it)", base.DEC_HEX),
 	from_client = ProtoField.bool("homa.from_client", "From the client"),
-	encapsulated = ProtoField.bool("homa.encapsulated", "Travels as TCP"),
+	encapsulated = ProtoField.bool("homa.encapsulated", "Travels as TCP, or in UDP"),
 	priority = ProtoField.uint8("homa.priority", "Priority (of the IP header)"),
 
 	message_length = ProtoField.uint32("homa.data.message_length", "Message length"),
@@ -133,6 +133,8 @@ homa.prefs.reassemble = Pref.bool("Put messages together", true,
 	"Show a message that came in several packets as a whole, in its last packet")
 homa.prefs.tcp = Pref.bool("Look for Homa in TCP", true,
 	"TCP packets with SYN and RST together and urgent pointer 0xb97d without URG are Homa's")
+homa.prefs.udp = Pref.bool("Look for Homa in UDP", true,
+	"UDP datagrams with TCP flags SYN and RST and urgent pointer 0xb97d where Homa has them are Homa's")
 homa.prefs.checksum = Pref.bool("Verify checksums", false,
 	"Hosts leave them to their devices, so a sender's own capture has wrong ones")
 
@@ -149,7 +151,7 @@ local ipv6_ends = { Field.new("ipv6.src"), Field.new("ipv6.dst") }
 -- What has been learned: RPCs by ends, ports and id; by ends, server's port and id (as
 -- acknowledgments name them); and by frame what was seen there.
 local rpcs, by_ack, frames, segment_sizes
-local in_tcp = false			-- of the packet at hand
+local in_tcp, in_udp = false, false	-- of the packet at hand
 
 function homa.init()
 	rpcs, by_ack, frames, segment_sizes = {}, {}, {}, {}
@@ -454,11 +456,11 @@ local function show_common(tvb, tree, h)
 	if h.sport == 0 then
 		sport:add_proto_expert_info(e.sport)
 	end
-	if homa.prefs.checksum and tvb:len() == tvb:reported_len() and not checksum_ok(tvb) then
+	if homa.prefs.checksum and not in_udp and tvb:len() == tvb:reported_len() and not checksum_ok(tvb) then
 		checksum:add_proto_expert_info(e.checksum)
 	end
 	show_priority(tree)
-	generated(tree, f.encapsulated, in_tcp)
+	generated(tree, f.encapsulated, in_tcp or in_udp)
 	if h.type ~= FREEZE then
 		tree:add(f.rpc, tvb(20, 8), h.rpc_id):set_generated()
 		tree:add(f.from_client, tvb(27, 1), h.from_client):set_generated()
@@ -758,3 +760,21 @@ function homa_tcp.dissector(tvb, pinfo, root)
 end
 
 tables:set(PROTO_TCP, homa_tcp)
+
+-- ------------------------------------------------------------ packets that travel in UDP's
+
+-- The port is the administrator's choice (udp_encap_port), so the marks tell; what has none is
+-- for "Decode As".
+local function in_datagram(tvb, pinfo, root)
+	in_udp = true
+	homa.dissector(tvb, pinfo, root)
+	in_udp = false
+	pinfo.cols.protocol:set("Homa/UDP")
+	return true
+end
+
+homa:register_heuristic("udp", function(tvb, pinfo, root)
+	return homa.prefs.udp and tvb:len() >= COMMON_LENGTH and marked(tvb) and
+	       LENGTHS[tvb(11, 1):uint()] ~= nil and in_datagram(tvb, pinfo, root)
+end)
+DissectorTable.get("udp.port"):add_for_decode_as(homa)

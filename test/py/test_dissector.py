@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import shutil
+import struct
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,23 @@ def as_tcp(pcap: Path, folder: Path) -> Path:
     syn = bytes.fromhex("9c404e2000000001000000005002faf000000000")
     out.append(frames.pack(frames.Frame("10.0.0.1", "10.0.0.2", 0, 6, syn), *MACS))
     path = folder / f"tcp-{pcap.name}"
+    frames.write_pcap(path, out)
+    return path
+
+
+def in_udp(pcap: Path, folder: Path) -> Path:
+    """Return a copy whose packets travel in UDP's, with a datagram of somebody else's behind."""
+    out = []
+    for raw in frames.read_pcap(pcap):
+        frame = frames.unpack(raw)
+        assert frame
+        data = frame.data[:16] + bytes(2) + frame.data[18:]
+        head = struct.pack("!HHHH", 61440, 4146, 8 + len(data), 0)
+        out.append(frames.pack(frames.Frame(frame.source, frame.target, frame.tclass, 17,
+                                            head + data), *MACS))
+    other = struct.pack("!HHHH", 61440, 4146, 48, 0) + bytes(40)
+    out.append(frames.pack(frames.Frame("10.0.0.1", "10.0.0.2", 0, 17, other), *MACS))
+    path = folder / f"udp-{pcap.name}"
     frames.write_pcap(path, out)
     return path
 
@@ -187,6 +205,20 @@ def test_packets_that_travel_as_tcp(tmp_path: Path) -> None:
         last = tshark(copy).splitlines()[-1]
         assert "TCP" in last and "[SYN]" in last and "Homa" not in last
     assert types == set(wirefmt.NAMES)
+
+
+def test_packets_that_travel_in_udp(tmp_path: Path) -> None:
+    for pcap in GOLDEN[::6]:
+        copy = in_udp(pcap, tmp_path)
+        raw = [frames.unpack(raw) for raw in frames.read_pcap(copy)[:-1]]
+        found = {at: frames.Frame(one.source, one.target, one.tclass, 146, one.data[8:])
+                 for at, one in enumerate(raw, 1) if one}
+        assert compare_fields(copy, found)
+        compare_links(copy, found)
+        inside = table(copy, "homa.encapsulated", condition="homa.encapsulated == 1")
+        assert {int(row["frame.number"]) for row in inside} == set(found)
+        assert "Homa" not in tshark(copy).splitlines()[-1]
+        assert "Homa" not in tshark(copy, "-o", "homa.udp:FALSE")
 
 
 def test_real_capture_as_tcp_is_left_to_tcp_if_wanted(tmp_path: Path) -> None:
