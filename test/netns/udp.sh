@@ -74,7 +74,7 @@ for host in c:1 s:2; do
 	ip -n r addr add 10.1.$n.1/24 dev "$h"
 	ip -n r addr add fd0$n::1/64 dev "$h" nodad
 	ip -n "$h" route add default via 10.1.$n.1
-	ip -n "$h" -6 route add default via fd0$n::1
+	ip -n "$h" -6 route add default via "fd0$n::1"
 	on "$h" ethtool -K v0 tso off gro off >/dev/null
 done
 servers=
