@@ -69,11 +69,11 @@ for host in c:1 s:2; do
 	ip link add v0 netns "$h" type veth peer name "$h" netns r
 	ip -n "$h" link set v0 up
 	ip -n r link set "$h" up
-	ip -n "$h" addr add 10.1.$n.2/24 dev v0
-	ip -n "$h" addr add fd0$n::2/64 dev v0 nodad
-	ip -n r addr add 10.1.$n.1/24 dev "$h"
-	ip -n r addr add fd0$n::1/64 dev "$h" nodad
-	ip -n "$h" route add default via 10.1.$n.1
+	ip -n "$h" addr add "10.1.$n.2/24" dev v0
+	ip -n "$h" addr add "fd0$n::2/64" dev v0 nodad
+	ip -n r addr add "10.1.$n.1/24" dev "$h"
+	ip -n r addr add "fd0$n::1/64" dev "$h" nodad
+	ip -n "$h" route add default via "10.1.$n.1"
 	ip -n "$h" -6 route add default via "fd0$n::1"
 	on "$h" ethtool -K v0 tso off gro off >/dev/null
 done
