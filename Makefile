@@ -77,9 +77,10 @@ perf: ## build the live tools (BPF) for KDIR's kernel; BTF=FILE has its types, i
 demo: deps tools ## compare Homa with TCP on 8 simulated hosts; SEED=k picks the run
 	@$(PYTHON) cloudlab/bin/demo --seed $(SEED)
 
-bench: deps tools ## count the instructions of an RPC over Homa, TCP and UDP
+bench: deps tools ## count the instructions of an RPC over Homa, TCP and UDP; KERNEL=6.1: there
 	@$(PYTHON) perf/bench/bench $(if $(KERNEL),--kernel '$(KERNEL)') \
-		$(if $(AGAINST),--against '$(AGAINST)')
+		$(if $(AGAINST),--against '$(AGAINST)') $(if $(RECORD),--record) \
+		$(if $(ROWS),--rows '$(ROWS)')
 
 check: deps ## run the tests that CI runs (15 minutes once its kernels are built)
 	@test/run all $(TEST)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from dataclasses import asdict, dataclass
@@ -106,6 +107,22 @@ def plan(pattern: str = "") -> list[Row]:
         return [row for row in rows if re.search(pattern, str(row))]
     except re.error as error:
         raise ClusterError(f"'{pattern}' is not a regular expression: {error}", 2) from None
+
+
+def check_here() -> None:
+    """Complain in one line if the machine would boot in vain."""
+    if os.geteuid():
+        raise ClusterError("virtual machines are started by root only", 2)
+    if not (TOP / "out/bin/rpc_cost").exists():
+        raise ClusterError("out/bin/rpc_cost is missing: run 'make tools' first", 2)
+
+
+def record_of(release: str) -> Path:
+    """Return where the record of the kernel is that calls itself RELEASE ("Linux 6.1.0-56-amd64")."""
+    version = re.search(r"\d+\.\d+", release)
+    if not version:
+        raise ClusterError(f"the guest's kernel has no version: '{release}'")
+    return TOP / "perf/bench/records" / f"{version[0]}.json"
 
 
 def machine(kernel: str, *options: str) -> list[str]:

@@ -2,18 +2,21 @@
 """From what the guest of `make bench` prints to tables and files."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 BENCH = Path(__file__).resolve().parents[2] / "perf" / "bench"
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(BENCH))
+import chart  # noqa: E402
 import costs  # noqa: E402
 import stream  # noqa: E402
 from clusterlib.errors import ClusterError  # noqa: E402
@@ -111,14 +114,69 @@ def test_growth_of_homa_is_seen() -> None:
         == ([], False)
 
 
+def program(name: str) -> ModuleType:
+    """One of the programs, as a module."""
+    loader = SourceFileLoader(name, str(BENCH / name))
+    made = module_from_spec(spec_from_loader(name, loader))
+    loader.exec_module(made)
+    return made
+
+
 def test_results_are_not_overwritten(tmp_path: Path) -> None:
-    loader = SourceFileLoader("bench", str(BENCH / "bench"))
-    bench = module_from_spec(spec_from_loader("bench", loader))
-    loader.exec_module(bench)
+    bench = program("bench")
     file = bench.new_file(tmp_path / "a" / "b.json")
     assert file.exists()
     with pytest.raises(ClusterError, match="never overwritten"):
         bench.new_file(file)
+
+
+def test_a_run_is_compared_with_the_record_of_its_kernel(tmp_path: Path, capsys) -> None:
+    bench = program("bench")
+    assert bench.compare(None, [cost()]) == 0 and not capsys.readouterr().out
+    record = tmp_path / "records" / "6.1.json"
+    about = {"finished": "now", "kernel": "Linux 6.1.0", "emulator": "QEMU", "commit": "abc",
+             "machine": "here"}
+    assert bench.keep(record, [cost(p50=40000)], {}, about) == 0
+    assert costs.load(record) == [cost(p50=40000)] and "here" not in record.read_text()
+    assert bench.compare(record, [cost(p50=41100)]) == 0
+    assert bench.compare(record, [cost(p50=41300)]) == 3
+    assert "40.0k -> 41.3k (+3.2%)\nHoma's costs grew" in capsys.readouterr().out
+    assert costs.record_of("Linux 6.1.0-56-amd64").name == "6.1.json"
+    assert costs.record_of("Linux 6.12.74+deb12-amd64").name == "6.12.json"
+    with pytest.raises(ClusterError, match="no version"):
+        costs.record_of("")
+
+
+def test_records_are_what_they_say() -> None:
+    records = sorted((BENCH / "records").glob("*.json"))
+    assert {record.stem for record in records} == {"6.1", "6.12"}
+    for record in records:
+        kernel = json.loads(record.read_text())["kernel"]
+        assert costs.record_of(kernel) == record and costs.load(record)
+
+
+def test_picture_shows_rows_of_one_at_a_time(tmp_path: Path) -> None:
+    found = [cost(), cost(size=1000), cost(outstanding=8), cost("tcp"),
+             cost("udp", link="vmxnet3"), cost(link="veth-peers")]
+    assert chart.lines(found, "veth") == {"homa": [(100, 39000), (1000, 39000)],
+                                          "tcp": [(100, 39000)]}
+    file = tmp_path / "a.png"
+    assert chart.draw(found, "title", file) and file.read_bytes()[:4] == b"\x89PNG"
+    assert not chart.draw([cost(link="veth-peers")], "title", tmp_path / "b.png")
+
+
+@pytest.mark.parametrize("words", [["bench", "--rows", "veth homa 100 1 "],
+                                   ["functions", "veth homa 100 1"], ["smp"]])
+def test_programs_that_are_not_built_are_named_before_a_machine_boots(
+        words: list[str], tmp_path: Path) -> None:
+    bench = tmp_path / "perf" / "bench"
+    shutil.copytree(BENCH, bench)
+    (tmp_path / "cloudlab").symlink_to(BENCH.parents[1] / "cloudlab")
+    done = subprocess.run([bench / words[0], *words[1:]], capture_output=True, text=True,
+                          check=False, timeout=60)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "is missing: run 'make tools' first" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("words", [["--rows", "no such row"], ["--rows", "("],

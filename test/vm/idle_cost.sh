@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0+
 # desc: a module that nobody uses adds nothing to what RPCs over TCP and UDP cost
 # lab: --icount
-# size: full
+# size: check
 # timeout: 300
 #
 # Instructions of client, server and kernel, with the module loaded and without it by turns;
