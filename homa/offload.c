@@ -241,14 +241,20 @@ static bool gro_append(struct homa_net *hn, struct sk_buff *p,
 	return true;
 }
 
+/* A packet goes on at once, alone. */
+static struct sk_buff *gro_alone(struct sk_buff *skb)
+{
+	NAPI_GRO_CB(skb)->flush = 1;
+	return NULL;
+}
+
 /* Packets that are not collected; NULL, or an error if one has been handled here. */
 static struct sk_buff *gro_pass(struct homa_net *hn, struct sk_buff *skb,
 				const struct homa_common_hdr *h, bool whole)
 {
 	if (homa_steer_bypass(hn, skb, h, whole))
 		return ERR_PTR(-EINPROGRESS);
-	NAPI_GRO_CB(skb)->flush = 1;
-	return NULL;
+	return gro_alone(skb);
 }
 
 /* Collects packets of a message while a device hands over what has come. Each
@@ -264,17 +270,13 @@ static struct sk_buff *gro_receive(struct list_head *head, struct sk_buff *skb)
 	bool last;
 
 	common = skb_gro_header(skb, off + sizeof(*common), off);
-	if (!common) {
-		NAPI_GRO_CB(skb)->flush = 1;
-		return NULL;
-	}
+	if (!common)
+		return gro_alone(skb);
 	if (common->type != HOMA_DATA || length <= sizeof(*h))
 		return gro_pass(hn, skb, common, false);
 	h = skb_gro_header(skb, off + sizeof(*h), off);
-	if (!h) {
-		NAPI_GRO_CB(skb)->flush = 1;
-		return NULL;
-	}
+	if (!h)
+		return gro_alone(skb);
 	last = gro_is_last(h, length);
 	if (last && !homa_data_offset(h))
 		return gro_pass(hn, skb, &h->common, true);

@@ -67,6 +67,32 @@ static void homa_offload_max_data__limits(struct kunit *test)
 	__skb_queue_purge(&txq);
 }
 
+/* Makes a frame what it is in a device's hands. */
+static void put_on_device(struct sk_buff *skb)
+{
+	skb->protocol = htons(ETH_P_IP);
+	skb_reset_mac_header(skb);
+	SKB_GSO_CB(skb)->mac_offset = skb_headroom(skb);
+}
+
+/* Cuts a frame, and frees it; the packets begin with their Homa headers. */
+static void cut(struct kunit *test, struct sk_buff *whole, struct sk_buff_head *packets)
+{
+	struct sk_buff *skb, *next;
+
+	put_on_device(whole);
+	next = homa_gso_segment(whole, NETIF_F_SG | NETIF_F_HW_CSUM);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(next));
+	kfree_skb(whole);
+	__skb_queue_head_init(packets);
+	while ((skb = next)) {
+		next = skb->next;
+		skb_mark_not_on_list(skb);
+		__skb_pull(skb, skb_transport_offset(skb));
+		__skb_queue_tail(packets, skb);
+	}
+}
+
 /* A frame as others make them for cards: the header without the offset, and before the
  * data of each packet where it belongs.
  */
@@ -78,7 +104,6 @@ static struct sk_buff *frame_with_offsets(struct kunit *test, u32 length)
 
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	skb_reserve(skb, 100);
-	skb_reset_mac_header(skb);
 	skb_reset_transport_header(skb);
 	h = skb_put_zero(skb, header);
 	h->common.type = HOMA_DATA;
@@ -90,14 +115,12 @@ static struct sk_buff *frame_with_offsets(struct kunit *test, u32 length)
 		for (i = at; i < min(length, at + D); i++)
 			*(u8 *)skb_put(skb, 1) = pattern(i);
 	}
-	skb->protocol = htons(ETH_P_IP);
 	skb->ip_summed = CHECKSUM_PARTIAL;
 	skb->csum_start = skb_transport_header(skb) - skb->head;
 	skb->csum_offset = offsetof(struct homa_common_hdr, checksum);
 	skb_shinfo(skb)->gso_size = D + sizeof(__be32);
 	skb_shinfo(skb)->gso_segs = DIV_ROUND_UP(length, D);
 	skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4;
-	SKB_GSO_CB(skb)->mac_offset = skb_headroom(skb);
 	return skb;
 }
 
@@ -105,25 +128,21 @@ static struct sk_buff *frame_with_offsets(struct kunit *test, u32 length)
 static void homa_gso_segment__offsets(struct kunit *test)
 {
 	u32 length = 3 * D + 7, offset = 0;
-	struct sk_buff *whole = frame_with_offsets(test, length);
-	struct sk_buff *skb, *next;
+	struct sk_buff_head packets;
+	struct sk_buff *skb;
 
-	next = homa_gso_segment(whole, NETIF_F_SG | NETIF_F_HW_CSUM);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(next));
-	while ((skb = next)) {
-		struct homa_data_hdr *h = (void *)skb_transport_header(skb);
+	cut(test, frame_with_offsets(test, length), &packets);
+	while ((skb = __skb_dequeue(&packets))) {
+		struct homa_data_hdr *h = (void *)skb->data;
 		u32 n = min_t(u32, length - offset, D);
 
-		next = skb->next;
 		KUNIT_EXPECT_EQ(test, ntohl(h->offset), offset);
 		KUNIT_EXPECT_EQ(test, skb->len, n + (u32)sizeof(*h));
 		KUNIT_EXPECT_TRUE(test, packet_has(skb, offset, n));
 		offset += n;
-		skb_mark_not_on_list(skb);
 		kfree_skb(skb);
 	}
 	KUNIT_EXPECT_EQ(test, offset, length);
-	kfree_skb(whole);
 }
 
 /* Of the packets that a frame is cut into the first has the acknowledgment. */
@@ -131,7 +150,7 @@ static void homa_gso_segment__ack_goes_once(struct kunit *test)
 {
 	struct live *live = test->priv;
 	struct sk_buff_head txq;
-	struct sk_buff *skb, *next;
+	struct sk_buff *skb;
 	u32 packets = 0;
 
 	live->hn->sysctl.max_gso_size = 0;
@@ -139,19 +158,12 @@ static void homa_gso_segment__ack_goes_once(struct kunit *test)
 	skb = __skb_dequeue(&txq);
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	((struct homa_data_hdr *)skb->data)->ack.client_id = cpu_to_be64(76);
-	skb->protocol = htons(ETH_P_IP);
-	skb_reset_mac_header(skb);
-	SKB_GSO_CB(skb)->mac_offset = skb_headroom(skb);
-	next = homa_gso_segment(skb, NETIF_F_SG | NETIF_F_HW_CSUM);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(next));
-	kfree_skb(skb);
-	while ((skb = next)) {
-		struct homa_data_hdr *h = (void *)skb_transport_header(skb);
+	cut(test, skb, &txq);
+	while ((skb = __skb_dequeue(&txq))) {
+		struct homa_data_hdr *h = (void *)skb->data;
 
-		next = skb->next;
 		KUNIT_EXPECT_EQ(test, be64_to_cpu(h->ack.client_id),
 				packets++ ? 0ULL : 76ULL);
-		skb_mark_not_on_list(skb);
 		kfree_skb(skb);
 	}
 	KUNIT_EXPECT_EQ(test, packets, 5);
@@ -168,8 +180,7 @@ static void homa_gso_segment__failures(struct kunit *test)
 	begin(test, 5 * D, 40000, &txq);
 	skb = __skb_dequeue(&txq);
 	KUNIT_ASSERT_NOT_NULL(test, skb);
-	skb_reset_mac_header(skb);
-	SKB_GSO_CB(skb)->mac_offset = skb_headroom(skb);
+	put_on_device(skb);
 	skb->protocol = 0;
 	KUNIT_EXPECT_EQ(test, PTR_ERR(homa_gso_segment(skb, NETIF_F_SG)), -EINVAL);
 	__skb_push(skb, skb->data - skb_transport_header(skb));
@@ -186,7 +197,7 @@ static void homa_gso_segment__packets(struct kunit *test)
 	struct live *live = test->priv;
 	struct homa_pacer *pacer;
 	struct sk_buff_head txq;
-	struct sk_buff *skb, *next;
+	struct sk_buff *skb;
 	struct homa_rpc *rpc;
 
 	live->hn->sysctl.max_gso_size = 0;
@@ -194,19 +205,7 @@ static void homa_gso_segment__packets(struct kunit *test)
 	pacer = &rpc->dev->pacer;
 	skb = __skb_dequeue(&txq);
 	KUNIT_ASSERT_NOT_NULL(test, skb);
-	skb->protocol = htons(ETH_P_IP);
-	skb_reset_mac_header(skb);
-	SKB_GSO_CB(skb)->mac_offset = skb_headroom(skb);
-	next = homa_gso_segment(skb, NETIF_F_SG | NETIF_F_HW_CSUM);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(next));
-	kfree_skb(skb);
-	__skb_queue_head_init(&txq);
-	while ((skb = next)) {
-		next = skb->next;
-		skb_mark_not_on_list(skb);
-		__skb_pull(skb, skb_transport_offset(skb));
-		__skb_queue_tail(&txq, skb);
-	}
+	cut(test, skb, &txq);
 	expect_packets(test, rpc, &txq, 0, 10 * D, false);
 	KUNIT_EXPECT_LT(test, atomic64_read(&pacer->completed),
 			atomic64_read(&pacer->queued));

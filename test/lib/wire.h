@@ -193,6 +193,11 @@ void w_turn(struct wpkt *p);
  */
 void w_probe(const struct hsock *server, int family);
 
+/* The same with a server that may not get the request: false then. The response's packet
+ * is in @p, which may have come in another way than @wnet.proto says.
+ */
+bool w_ask(const struct hsock *server, int family, struct wpkt *p);
+
 /* True if DATA packet's payload is right. */
 bool w_payload_ok(const struct wpkt *p, uint32_t seed);
 

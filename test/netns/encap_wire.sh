@@ -6,8 +6,4 @@
 # timeout: 240
 . "$(dirname "$0")/lib.sh"
 
-export WIRE_TCP=1
-for program in layout behaviour reassembly grants hostile; do
-	check "wire/$program as TCP" "$TOP/out/bin/test/$program"
-done
-finish
+wire_programs WIRE_TCP "as TCP"

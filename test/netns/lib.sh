@@ -78,3 +78,14 @@ total() {
 knob() {
 	on "$1" sh -c "echo $3 >/proc/sys/net/homa/$2"
 }
+
+# wire_programs VARIABLE HOW: what is in test/wire of packets and errors, with packets that travel
+# as lib/wire.h does by that variable
+wire_programs() {
+	local program
+	export "$1=1"
+	for program in layout behaviour reassembly grants hostile; do
+		check "wire/$program $2" "$TOP/out/bin/test/$program"
+	done
+	finish
+}

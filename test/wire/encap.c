@@ -56,28 +56,6 @@ static int taken(void)
 	return counters_grew(wnet.host, &before, "encap_rcvd");
 }
 
-/* Sends a request of 10 bytes to a server of the host; the response's packet is
- * in @p if there is one.
- */
-static bool asks(const struct hsock *server, int family)
-{
-	uint64_t id = w_new_id();
-	struct hmsg m;
-
-	w_drain();
-	w_data(&p, family, PEER_CLIENT, PORT, id, 10, 0, 10, 1);
-	w_send(&p);
-	if (hsock_recv_within(server, &m, 0, 50) != 10)
-		return false;
-	hsock_return(server, &m);
-	ASSERT_RC(hsock_reply(server, &m.from, m.args.id, "yes", 3), 0);
-	do {
-		ASSERT(w_recv(&p, 1000), "no response");
-	} while (p.b[AT_TYPE] != W_DATA || get64(&p, AT_ID) != (id ^ 1));
-	w_send_control(family, W_ACK, PEER_CLIENT, PORT, id);
-	return true;
-}
-
 /* The first case: no socket has been made on this host. */
 static void nobody_looks_before_there_is_a_socket(void)
 {
@@ -93,7 +71,7 @@ static void nobody_looks_before_there_is_a_socket(void)
 	FOR_FAMILIES(family) {
 		struct hsock hs = hsock_server(wnet.host, family, PORT);
 
-		EXPECT(asks(&hs, family), "a request was lost");
+		EXPECT(w_ask(&hs, family, &p), "a request was lost");
 		hsock_close(&hs);
 	}
 	EXPECT_GE(taken(), 4);
@@ -133,7 +111,7 @@ static void both_kinds_are_taken_by_each_socket(void)
 			hs = hsock_server(wnet.host, family, PORT);
 			wnet.proto = proto;
 			counters_read(wnet.host, &before);
-			EXPECT(asks(&hs, family), "the request is lost");
+			EXPECT(w_ask(&hs, family, &p), "the request is lost");
 			EXPECT_EQ(p.proto, i >> 1 ? IPPROTO_TCP : IPPROTO_HOMA);
 			EXPECT_EQ(get32(&p, AT_OFFSET), 0);
 			EXPECT(w_checksum_ok(&p), "wrong checksum");
@@ -315,7 +293,7 @@ static void real_tcp_is_left_alone(void)
 		EXPECT(!tcp_answers(family, FLAG_SYN | FLAG_RST, 0xb97c, 0),
 		       "SYN and RST were answered");
 		EXPECT_EQ(taken(), 0);
-		EXPECT(asks(&hs, family), "a request was lost");
+		EXPECT(w_ask(&hs, family, &p), "a request was lost");
 		EXPECT_EQ(p.proto, IPPROTO_HOMA);
 		EXPECT_GE(taken(), 1);
 		close(fd);
@@ -381,7 +359,7 @@ static void listeners_see_what_was_sent(void)
 		struct hmsg m;
 		uint64_t id;
 
-		EXPECT(asks(&server, family), "a request was lost");
+		EXPECT(w_ask(&server, family, &p), "a request was lost");
 		w_drain();
 		ASSERT_RC(hsock_request(&client, &to, buf, 10, &id), 0);
 		w_expect(&sent, W_DATA, 1000);
@@ -410,7 +388,7 @@ static void short_packets_do_no_harm(void)
 			p.len = len;
 			w_send(&p);
 		}
-		EXPECT(asks(&hs, family), "a request was lost");
+		EXPECT(w_ask(&hs, family, &p), "a request was lost");
 		hsock_close(&hs);
 	}
 }

@@ -41,28 +41,6 @@ static int taken(void)
 	return counters_grew(wnet.host, &before, "udp_encap_rcvd");
 }
 
-/* Sends a request of 10 bytes to a server of the host, in the way that wnet.proto says;
- * the response's packet is in @p if there is one.
- */
-static bool asks(const struct hsock *server, int family)
-{
-	uint64_t id = w_new_id();
-	struct hmsg m;
-
-	w_drain();
-	w_data(&p, family, PEER_CLIENT, PORT, id, 10, 0, 10, 1);
-	w_send(&p);
-	if (hsock_recv_within(server, &m, 0, 50) != 10)
-		return false;
-	hsock_return(server, &m);
-	ASSERT_RC(hsock_reply(server, &m.from, m.args.id, "yes", 3), 0);
-	do {
-		ASSERT(w_recv(&p, 1000), "no response");
-	} while (p.b[AT_TYPE] != W_DATA || get64(&p, AT_ID) != (id ^ 1));
-	w_send_control(family, W_ACK, PEER_CLIENT, PORT, id);
-	return true;
-}
-
 /* A UDP socket of the host's, bound to a port. Returns it, or a negative errno. */
 static int udp_socket(int family, int port)
 {
@@ -97,7 +75,7 @@ static void only_an_open_port_takes_packets(void)
 			ktap_label("family %d round %d", family, i);
 			counters_read(wnet.host, &before);
 			ASSERT_RC(wnet_udp(open), 0);
-			EXPECT_EQ(asks(&hs, family), open);
+			EXPECT_EQ(w_ask(&hs, family, &p), open);
 			EXPECT_EQ(w_find_icmp(&q, 5), !open);
 			EXPECT_EQ(taken(), open ? 2 : 0);
 		}
@@ -114,11 +92,11 @@ static void setting_counts_when_a_socket_is_made(void)
 		hijack(true);
 		new = hsock_server(wnet.host, family, PORT);
 		hijack(false);
-		EXPECT(asks(&new, family), "the request is lost");
+		EXPECT(w_ask(&new, family, &p), "the request is lost");
 		EXPECT_EQ(p.proto, IPPROTO_UDP);
 		ASSERT_RC(wnet_udp(false), 0);
 		wnet.proto = IPPROTO_HOMA;
-		EXPECT(asks(&new, family), "the request is lost");
+		EXPECT(w_ask(&new, family, &p), "the request is lost");
 		EXPECT_EQ(p.proto, IPPROTO_UDP);
 		w_probe(&old, family);
 		wnet.proto = IPPROTO_UDP;
@@ -145,7 +123,7 @@ static void all_kinds_are_taken_by_each_socket(void)
 			hijack(udp);
 			hs = hsock_server(wnet.host, family, PORT);
 			wnet.proto = protos[i % 3];
-			EXPECT(asks(&hs, family), "the request is lost");
+			EXPECT(w_ask(&hs, family, &p), "the request is lost");
 			EXPECT_EQ(p.proto, udp ? IPPROTO_UDP : IPPROTO_HOMA);
 			EXPECT(w_checksum_ok(&p), "wrong checksum");
 			hsock_close(&hs);
@@ -266,7 +244,7 @@ static void a_port_has_one_owner(void)
 			  -EADDRINUSE);
 		EXPECT_RC(ns_sysctl(wnet.host, "udp_encap_port", "65536"), -EINVAL);
 		EXPECT_RC(udp_socket(family, W_UDP_PORT), -EADDRINUSE);
-		EXPECT(asks(&hs, family), "a request was lost");
+		EXPECT(w_ask(&hs, family, &p), "a request was lost");
 		close(fd);
 		ASSERT_RC(ns_sysctl(wnet.host, "udp_encap_port", "14601"), 0);
 		EXPECT_RC(udp_socket(family, W_UDP_PORT + 1), -EADDRINUSE);
@@ -274,7 +252,7 @@ static void a_port_has_one_owner(void)
 		EXPECT_GE(fd, 0);
 		close(fd);
 		ASSERT_RC(wnet_udp(true), 0);
-		EXPECT(asks(&hs, family), "a request was lost");
+		EXPECT(w_ask(&hs, family, &p), "a request was lost");
 		hsock_close(&hs);
 	}
 }
@@ -345,7 +323,7 @@ static void hostile_packets_do_no_harm(void)
 		put16(&p, 6, 0);
 		w_send(&p);
 		EXPECT_EQ(taken(), 28 + 247 + 1);
-		EXPECT(asks(&hs, family), "a request was lost");
+		EXPECT(w_ask(&hs, family, &p), "a request was lost");
 		hsock_close(&hs);
 	}
 }
