@@ -38,6 +38,7 @@
 
 #include "ktrace.h"
 #include "net.h"
+#include "offload.h"
 #include "wire.h"
 
 /**
@@ -146,7 +147,7 @@ static bool pkt_homa(const struct sk_buff *skb, struct ktrace_pkt *pkt)
 		if (!data)
 			return false;
 		pkt->homa.offset = homa_data_offset(data);
-		pkt->homa.length = pkt->bytes - sizeof(*data);
+		pkt->homa.length = homa_offload_data(skb, data, pkt->bytes);
 	} else if (h->type == HOMA_GRANT) {
 		grant = skb_header_pointer(skb, pkt->l4, sizeof(*grant), &buf);
 		if (!grant)

@@ -13,9 +13,14 @@
  * of which cards know at most one. With TCP's in it the stack takes the
  * length of headers from where TCP has it, which is where ours is as well.
  *
- * Other implementations make frames for cards, with an offset before the data of each
- * packet. A virtual machine may send such a frame through this kernel: those are
- * cut, too.
+ * Some cards cut whatever they are told to, as if it were TCP's. If native_tso says so,
+ * frames are made for them as other implementations do, with an offset before the data of
+ * each packet; cards repeat only what comes before:
+ *
+ *	IP | header, its offset | data of packet 0 | offset | data of packet 1 | ...
+ *
+ * Whatever else has to cut those, and those that virtual machines send through this
+ * kernel, calls homa_gso_segment(), too.
  *
  * Frames that travel as TCP (encap.c) are cards' to cut, as TCP's are: each packet
  * has its offset in the sequence number, which they advance. Such frames are made
@@ -41,6 +46,7 @@
 #include "encap.h"
 #include "offload.h"
 #include "output.h"
+#include "peer.h"
 #include "rpc.h"
 #include "steer.h"
 #include "udp.h"
@@ -49,12 +55,39 @@
 /* Longest IP packet. */
 #define FRAME_MAX 0xffff
 
-/* What a device must be able to do, to get frames. */
-static netdev_features_t offload_needs(const struct homa_rpc *rpc)
+/* Packets in a frame for a card: each has a piece of data, each but one an offset, and
+ * where the pages of a message meet there is one piece more.
+ */
+#define FRAME_PACKETS 8
+
+static bool offload_is_v4(const struct homa_rpc *rpc)
 {
-	if (!homa_encap_used(homa_sock_sk(rpc->hsk)))
-		return NETIF_F_GSO;
-	return ipv6_addr_v4mapped(&rpc->daddr) ? NETIF_F_TSO : NETIF_F_TSO6;
+	return ipv6_addr_v4mapped(&rpc->daddr);
+}
+
+/* Does the device of a route cut TCP's frames? */
+static bool offload_has_tso(const struct homa_rpc *rpc)
+{
+	return rpc->dst->dev->features &
+	       (offload_is_v4(rpc) ? NETIF_F_TSO : NETIF_F_TSO6);
+}
+
+/* Does it get frames? */
+static bool offload_makes_frames(const struct homa_rpc *rpc)
+{
+	/* What is in a tunnel of IPsec is encrypted packet by packet. */
+	if (rpc->dst->header_len || homa_udp_used(rpc->hsk))
+		return false;
+	if (homa_encap_used(homa_sock_sk(rpc->hsk)))
+		return offload_has_tso(rpc);
+	return rpc->dst->dev->features & NETIF_F_GSO;
+}
+
+/* Does it get those with an offset for each packet? */
+static bool offload_has_offsets(const struct homa_rpc *rpc)
+{
+	return READ_ONCE(rpc->hn->sysctl.native_tso) &&
+	       !homa_encap_used(homa_sock_sk(rpc->hsk)) && offload_has_tso(rpc);
 }
 
 /**
@@ -74,46 +107,202 @@ u32 homa_offload_max_data(const struct homa_rpc *rpc, u32 packet, u32 headers)
 	const struct net_device *ndev = rpc->dst->dev;
 	u32 sysctl = READ_ONCE(rpc->hn->sysctl.max_gso_size);
 	u32 limit = min_t(u32, FRAME_MAX, READ_ONCE(ndev->gso_max_size));
-	u32 packets;
+	u32 max = READ_ONCE(ndev->gso_max_segs), word = 0;
 
-	/* What is in a tunnel of IPsec is encrypted packet by packet. */
-	if (!(ndev->features & offload_needs(rpc)) || rpc->dst->header_len ||
-	    homa_udp_used(rpc->hsk))
+	if (!offload_makes_frames(rpc))
 		return packet;
 	if (sysctl)
 		limit = min(limit, sysctl);
 	limit = min(limit, homa_pacer_frame(rpc->dev));
 	if (limit <= headers)
 		return packet;
-	packets = min_t(u32, (limit - headers) / packet,
-			READ_ONCE(ndev->gso_max_segs));
-	return max(packets, 1U) * packet;
+	if (offload_has_offsets(rpc)) {
+		word = sizeof(__be32);
+		max = min_t(u32, max, FRAME_PACKETS);
+	}
+	max = min(max, (limit - headers + word) / (packet + word));
+	return max(max, 1U) * packet;
+}
+
+/* Adds to a packet a piece of a page; false if there is no room. */
+static bool frag_add(struct sk_buff *skb, struct page *page, u32 offset, u32 length)
+{
+	int n = skb_shinfo(skb)->nr_frags;
+
+	if (n == MAX_SKB_FRAGS)
+		return false;
+	get_page(page);
+	skb_fill_page_desc(skb, n, page, offset, length);
+	skb->len += length;
+	skb->data_len += length;
+	skb->truesize += length;
+	return true;
+}
+
+/* Takes the last pieces off a packet, from number @num on. */
+static void frags_drop(struct sk_buff *skb, int num)
+{
+	struct skb_shared_info *shinfo = skb_shinfo(skb);
+
+	while (shinfo->nr_frags > num) {
+		const skb_frag_t *frag = &shinfo->frags[--shinfo->nr_frags];
+
+		skb->len -= skb_frag_size(frag);
+		skb->data_len -= skb_frag_size(frag);
+		skb->truesize -= skb_frag_size(frag);
+		put_page(skb_frag_page(frag));
+	}
 }
 
 /**
- * homa_offload_mark() - say that a packet is a frame
+ * struct frame_data - pieces of data that a frame is made of
+ * @frags: the pieces; those before @next are used up
+ * @next: the piece whose turn it is
+ * @skip: of which so much is used
+ */
+struct frame_data {
+	skb_frag_t frags[MAX_SKB_FRAGS];
+	int next;
+	u32 skip;
+};
+
+/* Adds the next packet's data; false if there is no room. */
+static bool frame_add(struct sk_buff *skb, struct frame_data *data, u32 length)
+{
+	while (length) {
+		const skb_frag_t *frag = &data->frags[data->next];
+		u32 n = min_t(u32, length, skb_frag_size(frag) - data->skip);
+
+		if (!frag_add(skb, skb_frag_page(frag),
+			      skb_frag_off(frag) + data->skip, n))
+			return false;
+		length -= n;
+		data->skip += n;
+		if (data->skip == skb_frag_size(frag)) {
+			data->next++;
+			data->skip = 0;
+		}
+	}
+	return true;
+}
+
+/* Builds a frame anew of its data, with the offsets at @words between. Returns how much
+ * of the data is in it, which ends with a packet.
+ */
+static u32 frame_build(struct sk_buff *skb, struct frame_data *data, u32 packet,
+		       u32 length, __be32 *words)
+{
+	u32 start = homa_data_offset((struct homa_data_hdr *)skb->data);
+	struct page *page = virt_to_head_page(words);
+	u32 done = 0, at = (void *)words - page_address(page);
+
+	while (done < length) {
+		u32 n = min(packet, length - done);
+		int num = skb_shinfo(skb)->nr_frags;
+
+		*words = htonl(start + done);
+		if ((done && !frag_add(skb, page, at, sizeof(*words))) ||
+		    !frame_add(skb, data, n)) {
+			frags_drop(skb, num);
+			break;
+		}
+		words++;
+		at += sizeof(*words);
+		done += n;
+	}
+	return done;
+}
+
+/* Makes a frame one for cards, which may have less packets. Returns how much data is in
+ * it; 0 if there is no memory, and the frame is as it was.
+ */
+static u32 frame_add_offsets(struct sk_buff *skb, u32 packet)
+{
+	struct skb_shared_info *shinfo = skb_shinfo(skb);
+	u32 length = skb->data_len, done;
+	struct frame_data data;
+	int i, num = shinfo->nr_frags;
+	__be32 *words;
+
+	words = netdev_alloc_frag(DIV_ROUND_UP(length, packet) * sizeof(*words));
+	if (!words)
+		return 0;
+	memcpy(data.frags, shinfo->frags, num * sizeof(data.frags[0]));
+	data.next = 0;
+	data.skip = 0;
+	shinfo->nr_frags = 0;		/* @data has the pages now */
+	skb->len -= length;
+	skb->data_len = 0;
+	skb->truesize -= length;
+	done = frame_build(skb, &data, packet, length, words);
+	for (i = 0; i < num; i++)
+		put_page(skb_frag_page(&data.frags[i]));
+	skb_free_frag(words);
+	return done;
+}
+
+/**
+ * homa_offload_mark() - make a packet a frame
  * @rpc: whose it is
  * @skb: DATA packet, beginning with its Homa header
  * @packet: bytes of data in each of its packets but the last
+ * @length: bytes of data in it, more than @packet
  *
- * Context: any.
+ * Frames have an acknowledgment if nobody repeats it.
+ *
+ * Context: rpc->lock held.
+ * Return: bytes of data in it now; no more than @packet: it is no frame
  */
-void homa_offload_mark(const struct homa_rpc *rpc, struct sk_buff *skb,
-		       u32 packet)
+u32 homa_offload_mark(const struct homa_rpc *rpc, struct sk_buff *skb,
+		      u32 packet, u32 length)
 {
 	struct homa_data_hdr *h = (struct homa_data_hdr *)skb->data;
 	struct skb_shared_info *shinfo = skb_shinfo(skb);
-	bool ipv4 = ipv6_addr_v4mapped(&rpc->daddr);
+	u32 type = SKB_GSO_SCTP, size = packet, done = 0;
 
-	shinfo->gso_size = packet;
-	shinfo->gso_segs = DIV_ROUND_UP(skb->len - sizeof(struct homa_data_hdr),
-					packet);
-	shinfo->gso_type = ipv4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
-	if (homa_encap_used(homa_sock_sk(rpc->hsk)))
+	if (homa_encap_used(homa_sock_sk(rpc->hsk))) {
 		h->offset = htonl(HOMA_OFFSET_IN_SEQUENCE);
-	else
-		shinfo->gso_type |= SKB_GSO_SCTP;
+		type = 0;
+	} else if (offload_has_offsets(rpc)) {
+		done = frame_add_offsets(skb, packet);
+		if (done && done <= packet)
+			return done;
+	}
+	if (done) {
+		length = done;
+		h->common.doff = HOMA_DOFF_SEGMENTS;
+		size += sizeof(h->offset);
+		if (!READ_ONCE(rpc->hn->sysctl.gso_force_software))
+			type = 0;
+	} else if (type) {
+		homa_peer_pop_ack(rpc->peer, &h->ack);
+	}
+	shinfo->gso_size = size;
+	shinfo->gso_segs = DIV_ROUND_UP(length, packet);
+	shinfo->gso_type = type |
+			   (offload_is_v4(rpc) ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6);
+	return length;
 }
+
+/**
+ * homa_offload_data() - how much of a message is in a packet, or frame
+ * @skb: packet
+ * @h: its header, which says DATA
+ * @bytes: length of it from there on
+ *
+ * Context: any.
+ */
+u32 homa_offload_data(const struct sk_buff *skb, const struct homa_data_hdr *h,
+		      u32 bytes)
+{
+	u32 segs = skb_shinfo(skb)->gso_segs;
+
+	bytes -= sizeof(*h);
+	if (h->common.doff == HOMA_DOFF_SEGMENTS && segs > 1)
+		bytes -= (segs - 1) * sizeof(h->offset);
+	return bytes;
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_offload_data);
 
 static struct homa_data_hdr *gso_header(struct sk_buff *skb)
 {

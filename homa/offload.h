@@ -6,6 +6,7 @@
 #include <linux/netdev_features.h>
 #include <linux/types.h>
 
+struct homa_data_hdr;
 struct homa_rpc;
 struct sk_buff;
 
@@ -18,7 +19,9 @@ struct sk_buff *homa_gso_segment(struct sk_buff *skb,
 				 netdev_features_t features);
 #endif
 struct sk_buff *homa_offload_split(struct sk_buff *skb);
-void homa_offload_mark(const struct homa_rpc *rpc, struct sk_buff *skb,
-		       u32 packet);
+u32 homa_offload_data(const struct sk_buff *skb, const struct homa_data_hdr *h,
+		      u32 bytes);
+u32 homa_offload_mark(const struct homa_rpc *rpc, struct sk_buff *skb,
+		      u32 packet, u32 length);
 
 #endif /* _HOMA_OFFLOAD_H */

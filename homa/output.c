@@ -392,6 +392,12 @@ void homa_output_split(struct sk_buff *whole, struct sk_buff *last)
 	skb_shinfo(last)->tskey = skb_shinfo(whole)->tskey;
 }
 
+/* What each packet of a frame begins with. */
+static u32 tx_header_length(const struct sk_buff *skb)
+{
+	return ((struct homa_common_hdr *)skb->data)->doff >> 2;
+}
+
 /* Makes the socket and the device pay for a packet, which gets headers of the length
  * @lower before Homa's.
  */
@@ -404,7 +410,7 @@ static void tx_charge(struct homa_sock *hsk, struct sk_buff *skb,
 
 	if (skb_is_gso(skb))
 		wire += (skb_shinfo(skb)->gso_segs - 1) *
-			(overhead + sizeof(struct homa_data_hdr));
+			(overhead + tx_header_length(skb));
 
 	skb_set_owner_w(skb, homa_sock_sk(hsk));
 	skb->destructor = tx_destruct;
@@ -547,11 +553,10 @@ int homa_output_data(struct homa_rpc *rpc, u32 packet, u32 start, u32 end,
 	data_header(rpc, skb, start, retransmit ? end : unsched, retransmit);
 	n = homa_msgout_attach(&rpc->out, skb, start, max);
 	h = (struct homa_data_hdr *)skb->data;
-	/* A card would repeat the acknowledgment in each packet of the frame. */
-	if (n <= packet || !homa_encap_used(homa_sock_sk(rpc->hsk)))
-		homa_peer_pop_ack(rpc->peer, &h->ack);
 	if (n > packet)
-		homa_offload_mark(rpc, skb, packet);
+		n = homa_offload_mark(rpc, skb, packet, n);
+	if (n <= packet)
+		homa_peer_pop_ack(rpc->peer, &h->ack);
 	rpc_path(rpc, &path);
 	tx_queue(rpc->hsk, skb, rpc->dst, rpc->dev, &path, prio, txq);
 	rpc->out.sent_at = tt_event_now(rpc->hn, DATA_SEND, skb->len,
@@ -753,17 +758,26 @@ struct homa_tx_id {
 	u32 length;
 };
 
-static struct homa_tx_id tx_id(const struct sk_buff *skb)
+static struct homa_tx_id tx_id_data(const struct homa_data_hdr *h, u32 length)
 {
-	const struct homa_data_hdr *h = (void *)skb->data;
-
-	if (h->common.type != HOMA_DATA)
-		return (struct homa_tx_id){};
 	return (struct homa_tx_id) {
 		.id = homa_id_traced(be64_to_cpu(h->common.sender_id)),
 		.offset = homa_data_offset(h),
-		.length = skb->len - sizeof(*h),
+		.length = length,
 	};
+}
+
+static struct homa_tx_id tx_id(const struct sk_buff *skb)
+{
+	static const u8 usual[] = { HOMA_DATA, HOMA_DOFF_DATA };
+	const struct homa_data_hdr *h = (void *)skb->data;
+
+	/* Type and length of header in one comparison. */
+	if (likely(!memcmp(&h->common.type, usual, sizeof(usual))))
+		return tx_id_data(h, skb->len - sizeof(*h));
+	if (h->common.type == HOMA_DATA)
+		return tx_id_data(h, homa_offload_data(skb, h, skb->len));
+	return (struct homa_tx_id){};
 }
 
 /**

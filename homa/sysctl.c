@@ -81,6 +81,7 @@
 	K(max_replies, 50, 1, INT_MAX)				\
 	K(max_resends, 20, 1, INT_MAX)				\
 	K(max_silent_percent, 50, 1, 100)			\
+	K(native_tso, 0, 0, 1)					\
 	K(pacer_fifo_fraction, 50, 0, 1000)			\
 	K(peer_gc_threshold, 5000, 0, INT_MAX)			\
 	K(peer_idle_secs_max, 120, 0, MSECS_MAX)		\

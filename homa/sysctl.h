@@ -94,6 +94,8 @@ struct homa_sysctls {
 	int hijack_udp;		  /* ours: or in UDP's (udp.c) */
 	int udp_encap_port;	  /* ours: UDP port where such are taken; 0: none */
 	int max_gso_size;	  /* bytes on IP's level; 0: the device's limit */
+	int native_tso;		  /* ours: frames that cards cut, (offload.c) */
+	int gso_force_software;	  /* but the kernel shall */
 
 	/* Cores (steer.c, waiter.c). */
 	int gro_policy;		  /* enum homa_gro_policy */
@@ -102,8 +104,7 @@ struct homa_sysctls {
 	int *gen3_softirq_cores;  /* a CPU and 3 targets, for each CPU */
 	int poll_usecs;		  /* threads poll before they sleep */
 
-	/* Kept for scripts: layout for cards, page cache. */
-	int gso_force_software;
+	/* Page cache (txpages.c). */
 	int skb_page_frees_per_sec;
 	int skb_page_pool_min_kb;
 

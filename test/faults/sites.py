@@ -24,6 +24,7 @@ FAILING = re.compile(r"""^(?:
     | __alloc_skb | __?napi_alloc_skb | sock_alloc_send_\w+ | sock_wmalloc | alloc_skb\w*
     | skb_clone | skb_copy | __?pskb_copy\w* | pskb_expand_head | __pskb_pull_tail
     | skb_page_frag_refill | sk_page_frag_refill | page_frag_alloc\w*
+    | __netdev_alloc_frag\w*
     | skb_segment | skb_segment_list | __ip_queue_xmit | ip6_xmit
     | rhashtable_init | rhltable_init | rhashtable_insert_slow | rht_bucket_nested_insert
     | xa_store | tracepoint_probe_register | inet_recv_error

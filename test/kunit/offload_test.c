@@ -145,6 +145,75 @@ static void homa_gso_segment__offsets(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, offset, length);
 }
 
+/* Frames for cards, of a message of @length bytes: what they are, and what is cut from
+ * them. Pieces of the message's pages end where packets do not.
+ */
+static void homa_offload_mark__offsets(struct kunit *test)
+{
+	u32 length = 39 * 1000, start = 0;
+	struct live *live = test->priv;
+	struct sk_buff_head txq, packets;
+	struct homa_rpc *rpc;
+	struct sk_buff *skb;
+
+	live->hn->sysctl.max_gso_size = 0;
+	live->hn->sysctl.native_tso = 1;
+	rpc = begin(test, length, 40000, &txq);
+	while ((skb = __skb_dequeue(&txq))) {
+		u32 n = min(length - start, 8 * D), segs = DIV_ROUND_UP(n, D);
+		struct homa_data_hdr *h = (void *)skb->data;
+
+		KUNIT_EXPECT_EQ(test, h->common.doff, HOMA_DOFF_SEGMENTS);
+		KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_size, D + 4);
+		KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_segs, segs);
+		KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_type, SKB_GSO_TCPV4);
+		KUNIT_EXPECT_EQ(test, skb->len, 52 + n + 4 * segs);
+		KUNIT_EXPECT_EQ(test, homa_offload_data(skb, h, skb->len), n);
+		cut(test, skb, &packets);
+		skb_queue_walk(&packets, skb) {
+			KUNIT_ASSERT_TRUE(test, pskb_may_pull(skb, sizeof(*h)));
+			h = (struct homa_data_hdr *)skb->data;
+			h->common.sequence = h->offset;	/* which cards change */
+		}
+		expect_packets(test, rpc, &packets, start, start + n, false);
+		start += n;
+	}
+	KUNIT_EXPECT_EQ(test, start, length);
+}
+
+/* Who may cut frames: cards if they may, the kernel if it shall, and one packet nobody. */
+static void homa_offload_mark__types(struct kunit *test)
+{
+	struct live *live = test->priv;
+	struct sk_buff_head txq;
+	struct sk_buff *skb;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		bool card = i & 1, software = i & 2;
+
+		live->hn->sysctl.max_gso_size = 0;
+		live->hn->sysctl.native_tso = card;
+		live->hn->sysctl.gso_force_software = software;
+		begin(test, 2 * D, 40000, &txq);
+		skb = skb_peek(&txq);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_size,
+				card ? D + 4 : D);
+		KUNIT_EXPECT_EQ(test, skb_shinfo(skb)->gso_type,
+				SKB_GSO_TCPV4 |
+				(card && !software ? 0 : SKB_GSO_SCTP));
+		__skb_queue_purge(&txq);
+		begin(test, D, 40000, &txq);
+		skb = skb_peek(&txq);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		KUNIT_EXPECT_FALSE(test, skb_is_gso(skb));
+		KUNIT_EXPECT_EQ(test, ((struct homa_data_hdr *)skb->data)->common.doff,
+				HOMA_DOFF_DATA);
+		__skb_queue_purge(&txq);
+	}
+}
+
 /* Of the packets that a frame is cut into the first has the acknowledgment. */
 static void homa_gso_segment__ack_goes_once(struct kunit *test)
 {
@@ -217,6 +286,8 @@ static void homa_gso_segment__packets(struct kunit *test)
 
 static struct kunit_case offload_cases[] = {
 	KUNIT_CASE_PARAM(homa_offload_max_data__limits, frame_gen_params),
+	KUNIT_CASE(homa_offload_mark__offsets),
+	KUNIT_CASE(homa_offload_mark__types),
 	KUNIT_CASE(homa_gso_segment__packets),
 	KUNIT_CASE(homa_gso_segment__offsets),
 	KUNIT_CASE(homa_gso_segment__ack_goes_once),

@@ -133,6 +133,22 @@ if command -v tcpdump >/dev/null; then
 fi
 offloads s v0 gro off
 
+# Frames with an offset for each packet: whole, cut by the router.
+knob c native_tso 1
+offloads r v1 tso on
+exchange "with offsets, whole through a router"
+check_at_least "$min less packets, as frames count once" $((min / 3 - packets)) 0
+offloads r v1 tso off
+knob s verify_checksum 1
+exchange "with offsets, cut by the router"
+check_at_least "packets" "$packets" "$min"
+knob c gso_force_software 1
+exchange "with offsets, for the kernel alone"
+check_at_least "packets" "$packets" "$min"
+knob s verify_checksum 0
+knob c gso_force_software 0
+knob c native_tso 0
+
 # No frames: the administrator says so, or the device cannot.
 knob c max_gso_size 1
 offloads r v1 tso on

@@ -126,31 +126,85 @@ static void check_gso_packet(const struct hsock *hs, int family, uint64_t id,
 	}
 }
 
+/* Receives a request's packets and frames. Returns how many have an offset for each of
+ * their segments; @longest is the longest of all.
+ */
+static int check_frames(const struct hsock *hs, int family, uint64_t id, int total,
+			int *longest)
+{
+	int start = 0, with_offsets = 0;
+
+	*longest = 0;
+	while (start < total && !ktap_failed()) {
+		w_expect(&got, W_DATA, 1000);
+		if (got.len > *longest)
+			*longest = got.len;
+		if (got.b[AT_DOFF] == 0xe0) {
+			/* Frames for cards have it in the sequence. */
+			if (wnet.proto != IPPROTO_TCP)
+				EXPECT_EQ(get32(&got, AT_OFFSET), start);
+			EXPECT_EQ(get32(&got, AT_SEQUENCE), start);
+			EXPECT(w_payload_ok(&got, total), "wrong data");
+			start += got.len - AT_DATA;
+		} else {
+			with_offsets++;
+			check_gso_packet(hs, family, id, total, &start);
+		}
+	}
+	EXPECT_EQ(start, total);
+	return with_offsets;
+}
+
 static void data_over_a_device_with_offloads(void)
 {
 	wnet_offloads(true);
 	FOR_FAMILIES(family) {
-		int total = 39000, start = 0;
+		int total = 39000, longest;
 		uint64_t id;
 		struct hsock hs = client_request(family, total, &id);
 
-		while (start < total && !ktap_failed()) {
-			w_expect(&got, W_DATA, 1000);
-			if (got.b[AT_DOFF] == 0xe0) {
-				/* Frames for cards have it in the sequence. */
-				if (wnet.proto != IPPROTO_TCP)
-					EXPECT_EQ(get32(&got, AT_OFFSET), start);
-				EXPECT_EQ(get32(&got, AT_SEQUENCE), start);
-				EXPECT(w_payload_ok(&got, total), "wrong data");
-				start += got.len - AT_DATA;
-			} else {
-				check_gso_packet(&hs, family, id, total,
-						 &start);
-			}
-		}
-		EXPECT_EQ(start, total);
+		EXPECT_EQ(check_frames(&hs, family, id, total, &longest), 0);
 		hsock_close(&hs);
 	}
+	wnet_offloads(false);
+}
+
+/* Frames with an offset for each segment, for devices that cut TCP's: they get them
+ * whole, and who has to cut them, as tbf does, leaves packets that have all they need.
+ */
+static void frames_for_cards(void)
+{
+	if (wnet.proto != IPPROTO_HOMA)
+		return;
+	wnet_offloads(true);
+	ASSERT_RC(ns_sysctl(wnet.host, "native_tso", "1"), 0);
+	FOR_FAMILIES(family) {
+		int total = 39000, seg = max_data(family), i;
+		int frames = (total + 8 * seg - 1) / (8 * seg), packets = (total + seg - 1) / seg;
+
+		for (i = 0; i < 4; i++) {
+			bool cut = i & 1, tso = !(i & 2);
+			struct hsock hs;
+			int longest;
+			uint64_t id;
+
+			ktap_label("family %d cut %d tso %d", family, cut, tso);
+			ns_run(wnet.host, "ethtool -K v0 tso %s >/dev/null",
+			       tso ? "on" : "off");
+			if (cut)
+				ns_run(wnet.host, "tc qdisc add dev v0 root tbf "
+				       "rate 10gbit burst 1600 limit 1000000");
+			hs = client_request(family, total, &id);
+			EXPECT_EQ(check_frames(&hs, family, id, total, &longest),
+				  !tso ? 0 : cut ? packets : frames);
+			EXPECT_EQ(longest, cut || !tso ? AT_DATA + seg :
+				  52 + 8 * (4 + seg));
+			if (cut)
+				ns_run(wnet.host, "tc qdisc del dev v0 root");
+			hsock_close(&hs);
+		}
+	}
+	ASSERT_RC(ns_sysctl(wnet.host, "native_tso", "0"), 0);
 	wnet_offloads(false);
 }
 
@@ -624,6 +678,7 @@ int main(int argc, char **argv)
 		KTAP_CASE(data_one_packet),
 		KTAP_CASE(data_several_packets),
 		KTAP_CASE(data_over_a_device_with_offloads),
+		KTAP_CASE(frames_for_cards),
 		KTAP_CASE(data_stops_at_the_unscheduled_limit),
 		KTAP_CASE(data_follows_grants),
 		KTAP_CASE(response_one_packet),
