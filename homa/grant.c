@@ -213,7 +213,7 @@ static bool outranks(u32 left_a, const struct homa_rpc *a,
 	return a->created < b->created;
 }
 
-static bool wait_less(struct rb_node *a, const struct rb_node *b)
+static bool grant_wait_less(struct rb_node *a, const struct rb_node *b)
 {
 	const struct homa_rpc *x = rb_entry(a, struct homa_rpc,
 					    grant.wait_node);
@@ -293,7 +293,7 @@ static void wait_insert(struct homa_grants *g, struct homa_rpc *rpc)
 	struct homa_grant_peer *peer = &rpc->peer->grant;
 
 	peer_detach(g, peer);
-	rb_add_cached(&rpc->grant.wait_node, &peer->waiting, wait_less);
+	rb_add_cached(&rpc->grant.wait_node, &peer->waiting, grant_wait_less);
 	rpc->grant.state = HOMA_GRANT_WAITING;
 	peer_attach(g, peer);
 }

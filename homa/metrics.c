@@ -99,6 +99,9 @@ static const struct metric_rows metric_rows[] = {
 	HOMA_METRICS(ROW, ROW_ARRAY)
 };
 
+#undef ROW
+#undef ROW_ARRAY
+
 /**
  * homa_metrics_label() - name and describe a row
  * @label: is filled in

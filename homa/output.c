@@ -696,7 +696,7 @@ void homa_output_ack(struct homa_sock *hsk, struct homa_path *path,
 		 tt_addr6(&path->daddr), n);
 }
 
-static int xmit_v4(struct sock *sk, struct sk_buff *skb,
+static int tx_v4(struct sock *sk, struct sk_buff *skb,
 		   const struct homa_tx_cb *cb)
 {
 	struct flowi fl;
@@ -707,7 +707,7 @@ static int xmit_v4(struct sock *sk, struct sk_buff *skb,
 	return __ip_queue_xmit(sk, skb, &fl, cb->tclass);
 }
 
-static int xmit_v6(struct sock *sk, struct sk_buff *skb,
+static int tx_v6(struct sock *sk, struct sk_buff *skb,
 		   const struct homa_tx_cb *cb)
 {
 	struct flowi6 fl = {
@@ -740,9 +740,9 @@ static int tx_xmit(struct sock *sk, struct sk_buff *skb)
 		err = homa_udp_xmit(homa_sk(sk), skb, &cb.saddr, &cb.daddr,
 				    cb.tclass);
 	else if (ipv6_addr_v4mapped(&cb.daddr))
-		err = xmit_v4(sk, skb, &cb);
+		err = tx_v4(sk, skb, &cb);
 	else
-		err = xmit_v6(sk, skb, &cb);
+		err = tx_v6(sk, skb, &cb);
 	return net_xmit_eval(err);
 }
 
