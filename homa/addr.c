@@ -354,8 +354,8 @@ static int peer_named(struct homa_sock *hsk, struct msghdr *msg,
 	else if (ipv6_addr_any(&peer->addr))
 		peer->addr = in6addr_loopback;
 	*port = in6->sin6_port;	/* at the same place in both families */
-	if (ipv6_addr_type(&peer->addr) & IPV6_ADDR_LINKLOCAL &&
-	    family == AF_INET6)
+	if (family == AF_INET6 &&
+	    ipv6_addr_type(&peer->addr) & IPV6_ADDR_LINKLOCAL)
 		peer->scope = in6->sin6_scope_id;
 	return peer_ask_cgroup(hsk, peer, port);
 }
@@ -368,7 +368,8 @@ static int peer_scope(struct homa_sock *hsk, struct homa_peer_key *peer)
 	struct sock *sk = homa_sock_sk(hsk);
 	int bound = READ_ONCE(sk->sk_bound_dev_if);
 
-	if (!(ipv6_addr_type(&peer->addr) & IPV6_ADDR_LINKLOCAL)) {
+	if (ipv6_addr_v4mapped(&peer->addr) ||
+	    !(ipv6_addr_type(&peer->addr) & IPV6_ADDR_LINKLOCAL)) {
 		if (bound)
 			peer->scope = l3mdev_master_ifindex_by_index(sock_net(sk),
 								     bound);

@@ -18,10 +18,10 @@ struct homa_sock_cursor {
 	int skip;
 };
 
-struct homa_sock *homa_inspect_at(struct net *net, struct homa_sock_cursor *at)
-	__visible;
-void homa_inspect_sock(struct homa_sock *hsk, struct homa_sock_info *info)
-	__visible;
+__visible struct homa_sock *homa_inspect_at(struct net *net,
+					    struct homa_sock_cursor *at);
+__visible void homa_inspect_sock(struct homa_sock *hsk,
+				 struct homa_sock_info *info);
 
 int homa_inspect_net_init(struct homa_net *hn);
 void homa_inspect_net_exit(struct homa_net *hn);

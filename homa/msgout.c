@@ -304,7 +304,10 @@ void homa_msgout_start(struct homa_rpc *rpc, struct homa_msgout *filled,
 	memcpy(out, filled, offsetof(struct homa_msgout, resends));
 	if (filled->pieces == filled->few)
 		out->pieces = out->few;
-	homa_msgout_init(filled);
+	filled->length = -1;
+	filled->pieces = NULL;
+	filled->num_copied = 0;
+	filled->charged = 0;
 	out->unsched = msgout_unsched(rpc);
 	out->granted = out->unsched;
 	if (out->copied < out->length)
@@ -451,10 +454,16 @@ static int msgout_pump_new(struct homa_rpc *rpc, u32 packet,
 	return n;
 }
 
+/* Makes sure that there is a route. For a message that begins sendmsg(2) has just done
+ * that, to know what fits in a packet.
+ */
 static int msgout_route(struct homa_rpc *rpc)
 {
-	int err = homa_output_route(rpc);
+	int err;
 
+	if (!rpc->out.next && rpc->dst && rpc->dst_checked == (u32)jiffies)
+		return 0;
+	err = homa_output_route(rpc);
 	if (err) {
 		homa_metric_inc(rpc->hn, tx_no_route);
 		/* One of recvmsg(2)'s own; the way may also come back. */
@@ -489,7 +498,7 @@ void homa_msgout_pump(struct homa_rpc *rpc, bool paced,
 			break;
 		if (homa_pacer_defer(rpc, paced))
 			return;
-		packet = homa_output_max_data(rpc);
+		packet = rpc->max_data;
 		if (out->num_resends)
 			n = msgout_pump_resend(rpc, packet, txq);
 		else
@@ -548,7 +557,7 @@ static void msgout_align(struct homa_rpc *rpc, u32 *start, u32 *end)
 	u32 base;
 
 	if (homa_output_route(rpc) || !out->seg ||
-	    out->seg != homa_output_max_data(rpc))
+	    out->seg != rpc->max_data)
 		return;
 	base = *start < out->unsched ? 0 : out->unsched;
 	*start = base + rounddown(*start - base, out->seg);

@@ -114,6 +114,8 @@ struct homa_ports {
 	struct hlist_head buckets[HOMA_PORT_BUCKETS];
 };
 
+#define HOMA_RECENT_PEER_BITS 6
+
 /**
  * struct homa_peers - other hosts
  * @table: struct homa_peer by address
@@ -121,6 +123,7 @@ struct homa_ports {
  * @lru: struct homa_peer, longest unused first
  * @count: number of peers in the table
  * @gc: forgets peers that were idle for long; pending while there are peers
+ * @recent: peers of @table that were looked up last, by their addresses; under RCU
  */
 struct homa_peers {
 	struct rhashtable table;
@@ -128,6 +131,7 @@ struct homa_peers {
 	struct list_head lru;
 	int count;
 	struct delayed_work gc;
+	struct homa_peer __rcu *recent[1 << HOMA_RECENT_PEER_BITS];
 };
 
 #define HOMA_DEV_BUCKET_BITS 4

@@ -56,7 +56,7 @@ static struct homa_tx_cb *tx_cb(struct sk_buff *skb)
 /* The interface that packets must use, or 0. A link-local address says which; else
  * a device that the socket is bound to comes before the VRF of the peer.
  */
-static int path_oif(struct sock *sk, const struct homa_path *path)
+static int path_oif(const struct sock *sk, const struct homa_path *path)
 {
 	int bound = READ_ONCE(sk->sk_bound_dev_if);
 
@@ -71,7 +71,7 @@ static int path_oif(struct sock *sk, const struct homa_path *path)
  */
 #define TCLASS_SOCKET_BITS 0x1c
 
-static u8 path_tclass(struct sock *sk, const struct homa_path *path)
+static u8 path_tclass(const struct sock *sk, const struct homa_path *path)
 {
 	u8 tclass;
 
@@ -82,66 +82,50 @@ static u8 path_tclass(struct sock *sk, const struct homa_path *path)
 	return tclass & TCLASS_SOCKET_BITS;
 }
 
-/**
- * struct path_flow - what IP's rules and policies see of packets
- * @protocol: of the IP header
- * @sport: port of ours
- * @dport: of the peer's
+/* What the route to a peer depends on. In UDP, RPCs differ in their source ports, which
+ * here are all one.
  */
-struct path_flow {
-	u8 protocol;
-	__be16 sport;
-	__be16 dport;
-};
-
-/* In UDP, RPCs differ in their source ports, which here are all one. */
-static struct path_flow path_flow(const struct sock *sk,
-				  const struct homa_path *path)
+static void path_flow(const struct sock *sk, const struct homa_path *path,
+		      struct homa_flow *flow)
 {
-	if (homa_udp_used(homa_sk(sk)))
-		return (struct path_flow) {
-			.protocol = IPPROTO_UDP,
-			.dport = homa_sk(sk)->udp_port,
-		};
-	return (struct path_flow) {
-		.protocol = sk->sk_protocol,
-		.sport = inet_sk(sk)->inet_sport,
-		.dport = path->dport,
-	};
+	bool udp = homa_udp_used(homa_sk(sk));
+
+	flow->saddr = path->saddr;
+	flow->oif = path_oif(sk, path);
+	flow->mark = READ_ONCE(sk->sk_mark);
+	flow->uid = sock_net_uid(sock_net(sk), sk);
+	flow->sport = udp ? 0 : inet_sk(sk)->inet_sport;
+	flow->dport = udp ? homa_sk(sk)->udp_port : path->dport;
+	flow->protocol = udp ? IPPROTO_UDP : sk->sk_protocol;
+	flow->tclass = path_tclass(sk, path);
+	flow->flags = inet_sk_flowi_flags(sk);
 }
 
-/* Does the route of a flow depend on what the flow does not say? */
+/* Does the route of a flow depend on what the flow does not say? Policies look at labels
+ * of sockets, too.
+ */
 static bool route_is_special(const struct sock *sk)
 {
 #ifdef CONFIG_XFRM
-	if (rcu_access_pointer(sk->sk_policy[0]) ||
+	if (sock_net(sk)->xfrm.policy_count[XFRM_POLICY_OUT] ||
+	    rcu_access_pointer(sk->sk_policy[0]) ||
 	    rcu_access_pointer(sk->sk_policy[1]))
 		return true;
 #endif
 	return sk->sk_family == AF_INET6 && inet6_sk(sk)->srcprefs;
 }
 
-/* @peer remembers the route, unless NULL. */
 static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path,
-				  struct homa_peer *peer)
+				  const struct homa_flow *flow)
 {
-	struct path_flow flow = path_flow(sk, path);
-	struct flowi4 fl, key;
-	struct dst_entry *dst;
 	struct rtable *rt;
+	struct flowi4 fl;
 
-	memset(&fl, 0, sizeof(fl));	/* padding, too: it is compared */
-	flowi4_init_output(&fl, path_oif(sk, path), READ_ONCE(sk->sk_mark),
-			   path_tclass(sk, path), RT_SCOPE_UNIVERSE,
-			   flow.protocol, inet_sk_flowi_flags(sk),
-			   path->daddr.s6_addr32[3], path->saddr.s6_addr32[3],
-			   flow.dport, flow.sport,
-			   sock_net_uid(sock_net(sk), sk));
+	flowi4_init_output(&fl, flow->oif, flow->mark, flow->tclass,
+			   RT_SCOPE_UNIVERSE, flow->protocol, flow->flags,
+			   path->daddr.s6_addr32[3], flow->saddr.s6_addr32[3],
+			   flow->dport, flow->sport, flow->uid);
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl));
-	dst = homa_peer_route(peer, &fl, sizeof(fl), &path->saddr);
-	if (dst)
-		return dst;
-	key = fl;
 	rt = ip_route_output_flow(sock_net(sk), &fl, sk);
 	if (IS_ERR(rt))
 		return ERR_CAST(rt);
@@ -150,47 +134,40 @@ static struct dst_entry *route_v4(struct sock *sk, struct homa_path *path,
 		return ERR_PTR(-EACCES);
 	}
 	ipv6_addr_set_v4mapped(fl.saddr, &path->saddr);
-	homa_peer_set_route(peer, &key, sizeof(key), &path->saddr, &rt->dst, 0);
 	return &rt->dst;
 }
 
-static u32 route_v6_cookie(const struct dst_entry *dst)
-{
-	return rt6_get_cookie((const struct rt6_info *)dst);
-}
-
 static struct dst_entry *route_v6(struct sock *sk, struct homa_path *path,
-				  struct homa_peer *peer)
+				  const struct homa_flow *flow)
 {
-	struct path_flow flow = path_flow(sk, path);
-	struct flowi6 key, fl = {
-		.flowi6_oif = path_oif(sk, path),
-		.flowi6_mark = READ_ONCE(sk->sk_mark),
-		.flowi6_proto = flow.protocol,
-		.flowi6_flags = inet_sk_flowi_flags(sk),
-		.flowlabel = ip6_make_flowinfo(path_tclass(sk, path), 0),
+	struct flowi6 fl = {
+		.flowi6_oif = flow->oif,
+		.flowi6_mark = flow->mark,
+		.flowi6_proto = flow->protocol,
+		.flowi6_flags = flow->flags,
+		.flowlabel = ip6_make_flowinfo(flow->tclass, 0),
 		.daddr = path->daddr,
-		.saddr = path->saddr,
-		.fl6_dport = flow.dport,
-		.fl6_sport = flow.sport,
-		.flowi6_uid = sock_net_uid(sock_net(sk), sk),
+		.saddr = flow->saddr,
+		.fl6_dport = flow->dport,
+		.fl6_sport = flow->sport,
+		.flowi6_uid = flow->uid,
 	};
 	struct dst_entry *dst;
 
 	if (ipv6_addr_is_multicast(&path->daddr))
 		return ERR_PTR(-EACCES);
 	security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl));
-	dst = homa_peer_route(peer, &fl, sizeof(fl), &path->saddr);
-	if (dst)
-		return dst;
-	key = fl;
 	dst = ip6_dst_lookup_flow(sock_net(sk), sk, &fl, NULL);
-	if (IS_ERR(dst))
-		return dst;
-	path->saddr = fl.saddr;
-	homa_peer_set_route(peer, &key, sizeof(key), &path->saddr, dst,
-			    route_v6_cookie(dst));
+	if (!IS_ERR(dst))
+		path->saddr = fl.saddr;
 	return dst;
+}
+
+/* For dst_check(). */
+static u32 route_cookie(const struct in6_addr *daddr, const struct dst_entry *dst)
+{
+	return ipv6_addr_v4mapped(daddr) ? 0 :
+	       rt6_get_cookie((const struct rt6_info *)dst);
 }
 
 /* The device that a route goes through, with a reference, or NULL. */
@@ -204,22 +181,33 @@ static struct homa_dev *dst_homa_dev(struct homa_net *hn, struct dst_entry *dst)
 	return dev;
 }
 
-/* The way to a peer, with a reference; fills in our address. @peer may know it. */
+/* The way to a peer, with a reference; fills in our address. @peer may know it, and
+ * remembers it, unless NULL.
+ */
 static struct dst_entry *path_route(struct homa_sock *hsk,
 				    struct homa_path *path,
 				    struct homa_peer *peer)
 {
 	struct sock *sk = homa_sock_sk(hsk);
-	struct dst_entry *dst;
+	struct dst_entry *dst = NULL;
+	struct homa_flow flow;
 
 	if (route_is_special(sk))
 		peer = NULL;
+	path_flow(sk, path, &flow);
+	if (peer)
+		dst = homa_peer_route(peer, &flow, &path->saddr);
+	if (dst)
+		return dst;
 	if (ipv6_addr_v4mapped(&path->daddr))
-		dst = route_v4(sk, path, peer);
+		dst = route_v4(sk, path, &flow);
 	else
-		dst = route_v6(sk, path, peer);
+		dst = route_v6(sk, path, &flow);
 	if (IS_ERR(dst))
 		homa_metric_inc(homa_sock_net(hsk), peer_route_errors);
+	else if (peer)
+		homa_peer_set_route(peer, &flow, &path->saddr, dst,
+				    route_cookie(&path->daddr, dst));
 	return dst;
 }
 
@@ -242,55 +230,6 @@ static int rpc_set_dev(struct homa_rpc *rpc, struct dst_entry *dst)
 	return 0;
 }
 
-static void rpc_path(const struct homa_rpc *rpc, struct homa_path *path)
-{
-	*path = (struct homa_path){
-		.saddr = rpc->saddr,
-		.daddr = rpc->daddr,
-		.oif = rpc->oif,
-		.dport = rpc->dport,
-		.id = rpc->key.id,
-	};
-}
-
-/**
- * homa_output_route() - make sure that an RPC has a valid route
- * @rpc: RPC
- *
- * Context: rpc->lock held, or @rpc not yet published.
- * Return: 0 or a negative errno
- */
-int homa_output_route(struct homa_rpc *rpc)
-{
-	struct homa_path path;
-	struct dst_entry *dst;
-	int err;
-
-	if (rpc->dst) {
-		if (dst_check(rpc->dst, rpc->dst_cookie))
-			return 0;
-		homa_metric_inc(rpc->hn, peer_dst_refreshes);
-		dst_release(rpc->dst);
-		rpc->dst = NULL;
-	}
-	rpc_path(rpc, &path);
-	dst = path_route(rpc->hsk, &path, rpc->peer);
-	if (IS_ERR(dst))
-		return PTR_ERR(dst);
-	err = rpc_set_dev(rpc, dst);
-	if (err) {
-		dst_release(dst);
-		return err;
-	}
-	rpc->dst = dst;
-	rpc->saddr = path.saddr;
-	rpc->dst_cookie = 0;
-	if (!ipv6_addr_v4mapped(&rpc->daddr))
-		rpc->dst_cookie = route_v6_cookie(dst);
-	return 0;
-}
-EXPORT_SYMBOL_IF_KUNIT(homa_output_route);
-
 /* Size of IP headers between us and the link layer. */
 static u32 ip_header_length(const struct in6_addr *daddr)
 {
@@ -306,14 +245,8 @@ static u32 rpc_headers(const struct homa_rpc *rpc)
 	return ip_header_length(&rpc->daddr) + udp + sizeof(struct homa_data_hdr);
 }
 
-/**
- * homa_output_max_data() - how much of a message fits in a packet
- * @rpc: RPC with a valid route
- *
- * Context: as homa_output_route().
- * Return: bytes; 0 if the route's MTU is too small for Homa
- */
-u32 homa_output_max_data(const struct homa_rpc *rpc)
+/* How much of a message fits in a packet; 0 if the route's MTU is too small for Homa. */
+static u32 rpc_max_data(const struct homa_rpc *rpc)
 {
 	/* An IPv4 packet cannot be longer, whatever a device claims. */
 	u32 mtu = min_t(u32, dst_mtu(rpc->dst), 0xffff);
@@ -322,16 +255,76 @@ u32 homa_output_max_data(const struct homa_rpc *rpc)
 	return mtu > headers ? mtu - headers : 0;
 }
 
+static void rpc_path(const struct homa_rpc *rpc, struct homa_path *path)
+{
+	*path = (struct homa_path){
+		.saddr = rpc->saddr,
+		.daddr = rpc->daddr,
+		.oif = rpc->oif,
+		.dport = rpc->dport,
+		.id = rpc->key.id,
+	};
+}
+
+/* Finds a route for an RPC that has none. */
+static int rpc_set_route(struct homa_rpc *rpc)
+{
+	struct homa_path path;
+	struct dst_entry *dst;
+	int err;
+
+	rpc_path(rpc, &path);
+	dst = path_route(rpc->hsk, &path, rpc->peer);
+	if (IS_ERR(dst))
+		return PTR_ERR(dst);
+	err = rpc_set_dev(rpc, dst);
+	if (err) {
+		dst_release(dst);
+		return err;
+	}
+	rpc->dst = dst;
+	rpc->saddr = path.saddr;
+	rpc->dst_cookie = route_cookie(&rpc->daddr, dst);
+	return 0;
+}
+
+/**
+ * homa_output_route() - make sure that an RPC has a valid route
+ * @rpc: RPC; its @max_data is right afterwards
+ *
+ * Context: rpc->lock held, or @rpc not yet published.
+ * Return: 0 or a negative errno
+ */
+int homa_output_route(struct homa_rpc *rpc)
+{
+	int err;
+
+	if (rpc->dst && !dst_check(rpc->dst, rpc->dst_cookie)) {
+		homa_metric_inc(rpc->hn, peer_dst_refreshes);
+		dst_release(rpc->dst);
+		rpc->dst = NULL;
+	}
+	if (!rpc->dst) {
+		err = rpc_set_route(rpc);
+		if (err)
+			return err;
+	}
+	rpc->dst_checked = jiffies;
+	rpc->max_data = rpc_max_data(rpc);
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(homa_output_route);
+
 /**
  * homa_output_max_frame() - how much of a message fits in a frame of packets
  * @rpc: RPC with a valid route
  *
  * Context: rpc->lock held.
- * Return: bytes, a multiple of homa_output_max_data(); 0 if that is 0
+ * Return: bytes, a multiple of @max_data of @rpc; 0 if that is 0
  */
 u32 homa_output_max_frame(const struct homa_rpc *rpc)
 {
-	u32 packet = homa_output_max_data(rpc);
+	u32 packet = rpc->max_data;
 
 	return packet ? homa_offload_max_data(rpc, packet, rpc_headers(rpc)) :
 			0;
@@ -519,7 +512,7 @@ static void data_header(struct homa_rpc *rpc, struct sk_buff *skb, u32 start,
 /**
  * homa_output_data() - make one DATA packet, or a frame of several
  * @rpc: RPC with an outgoing message and a valid route
- * @packet: homa_output_max_data()
+ * @packet: @max_data of @rpc
  * @start: first byte
  * @end: byte after the last one that may be in it
  * @retransmit: the bytes were sent before

@@ -26,7 +26,6 @@ struct homa_path {
 };
 
 int homa_output_route(struct homa_rpc *rpc);
-u32 homa_output_max_data(const struct homa_rpc *rpc);
 u32 homa_output_max_frame(const struct homa_rpc *rpc);
 int homa_output_data(struct homa_rpc *rpc, u32 packet, u32 start, u32 end,
 		     bool retransmit, u8 prio, struct sk_buff_head *txq);

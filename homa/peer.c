@@ -13,6 +13,7 @@
  * that was idle longest makes room at once.
  */
 #include <kunit/visibility.h>
+#include <linux/hash.h>
 #include <linux/jiffies.h>
 #include <linux/math64.h>
 #include <linux/slab.h>
@@ -28,13 +29,15 @@ static u32 peer_hash(const void *data, u32 length, u32 seed)
 	return homa_hash(&key->addr, key->scope, 0, seed);
 }
 
+static bool peer_is(const struct homa_peer *peer, const struct homa_peer_key *key)
+{
+	return peer->key.scope == key->scope &&
+	       ipv6_addr_equal(&peer->key.addr, &key->addr);
+}
+
 static int peer_differs(struct rhashtable_compare_arg *arg, const void *obj)
 {
-	const struct homa_peer_key *key = arg->key;
-	const struct homa_peer *peer = obj;
-
-	return peer->key.scope != key->scope ||
-	       !ipv6_addr_equal(&peer->key.addr, &key->addr);
+	return !peer_is(obj, arg->key);
 }
 
 static const struct rhashtable_params peer_params = {
@@ -46,6 +49,17 @@ static const struct rhashtable_params peer_params = {
 	.automatic_shrinking = true,
 };
 
+/* Where a peer is if it was looked up lately. Hosts that choose their addresses so that
+ * they share a place gain nothing: they are looked up as if there were none.
+ */
+static struct homa_peer __rcu **peer_recent(struct homa_net *hn,
+					    const struct homa_peer_key *key)
+{
+	u32 last = (__force u32)key->addr.s6_addr32[3];
+
+	return &hn->peers.recent[hash_32(last, HOMA_RECENT_PEER_BITS)];
+}
+
 /* Nobody but readers under RCU knows the peer any more. */
 static void peer_free(struct homa_peer *peer)
 {
@@ -56,11 +70,15 @@ static void peer_free(struct homa_peer *peer)
 /* Removes a peer from the table, if that has the only reference. */
 static bool peer_evict(struct homa_net *hn, struct homa_peer *peer)
 {
+	struct homa_peer __rcu **recent = peer_recent(hn, &peer->key);
+
 	lockdep_assert_held(&hn->peers.lock);
 
 	/* Nobody can get a reference once the count is zero, so it is ours then. */
 	if (!refcount_dec_if_one(&peer->refs))
 		return false;
+	if (rcu_access_pointer(*recent) == peer)
+		RCU_INIT_POINTER(*recent, NULL);
 	rhashtable_remove_fast(&hn->peers.table, &peer->hash, peer_params);
 	list_del(&peer->lru);
 	hn->peers.count--;
@@ -178,12 +196,18 @@ EXPORT_SYMBOL_IF_KUNIT(homa_peer_put);
 struct homa_peer *homa_peer_find(struct homa_net *hn,
 				 const struct homa_peer_key *key)
 {
+	struct homa_peer __rcu **recent = peer_recent(hn, key);
 	struct homa_peer *peer;
 
 	rcu_read_lock();
-	peer = rhashtable_lookup(&hn->peers.table, key, peer_params);
+	peer = rcu_dereference(*recent);
+	if (!peer || !peer_is(peer, key))
+		peer = rhashtable_lookup(&hn->peers.table, key, peer_params);
 	if (peer && !refcount_inc_not_zero(&peer->refs))
 		peer = NULL;
+	/* Who evicts it has the only reference, and clears the place then. */
+	if (peer && rcu_access_pointer(*recent) != peer)
+		rcu_assign_pointer(*recent, peer);
 	rcu_read_unlock();
 	return peer;
 }
@@ -378,27 +402,35 @@ EXPORT_SYMBOL_IF_KUNIT(homa_peer_may_ask);
  */
 #define PEER_ROUTE_JIFFIES HZ
 
+static bool flow_equal(const struct homa_flow *a, const struct homa_flow *b)
+{
+	return ipv6_addr_equal(&a->saddr, &b->saddr) && a->oif == b->oif &&
+	       a->mark == b->mark && uid_eq(a->uid, b->uid) &&
+	       a->sport == b->sport && a->dport == b->dport &&
+	       a->protocol == b->protocol && a->tclass == b->tclass &&
+	       a->flags == b->flags;
+}
+
 /**
  * homa_peer_route() - a route that was found before for the same flow
- * @peer: where it leads, or NULL: it is not remembered
- * @flow: struct flowi4 or struct flowi6, all of it set, as it would be looked up
- * @size: of @flow
+ * @peer: where it leads
+ * @flow: what it would be looked up for
  * @saddr: result if there is a route: our address
  *
  * Context: any.
  * Return: the route, still valid, with a reference; or NULL
  */
-struct dst_entry *homa_peer_route(struct homa_peer *peer, const void *flow,
-				  size_t size, struct in6_addr *saddr)
+struct dst_entry *homa_peer_route(struct homa_peer *peer,
+				  const struct homa_flow *flow,
+				  struct in6_addr *saddr)
 {
+	struct homa_route *route = &peer->route;
 	struct dst_entry *dst = NULL;
-	struct homa_route *route;
 
-	if (!peer || !READ_ONCE(peer->route.dst))
+	if (!READ_ONCE(route->dst))
 		return NULL;
-	route = &peer->route;
 	spin_lock_bh(&peer->lock);
-	if (route->dst && !memcmp(&route->flow, flow, size) &&
+	if (route->dst && flow_equal(&route->flow, flow) &&
 	    jiffies - route->since < PEER_ROUTE_JIFFIES &&
 	    dst_check(route->dst, route->cookie)) {
 		dst = dst_clone(route->dst);
@@ -410,28 +442,24 @@ struct dst_entry *homa_peer_route(struct homa_peer *peer, const void *flow,
 
 /**
  * homa_peer_set_route() - remember a route
- * @peer: where it leads, or NULL: nothing happens
- * @flow: struct flowi4 or struct flowi6, all of it set, as it was looked up
- * @size: of @flow
+ * @peer: where it leads
+ * @flow: what it was looked up for
  * @saddr: our address
  * @dst: route
  * @cookie: for dst_check()
  *
  * Context: any.
  */
-void homa_peer_set_route(struct homa_peer *peer, const void *flow, size_t size,
+void homa_peer_set_route(struct homa_peer *peer, const struct homa_flow *flow,
 			 const struct in6_addr *saddr, struct dst_entry *dst,
 			 u32 cookie)
 {
-	struct homa_route *route;
+	struct homa_route *route = &peer->route;
 	struct dst_entry *old;
 
-	if (!peer)
-		return;
-	route = &peer->route;
 	spin_lock_bh(&peer->lock);
 	old = route->dst;
-	memcpy(&route->flow, flow, size);
+	route->flow = *flow;
 	route->saddr = *saddr;
 	route->since = jiffies;
 	route->cookie = cookie;

@@ -5,7 +5,7 @@
 
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
-#include <net/flow.h>
+#include <linux/uidgid.h>
 
 #include "grant.h"
 #include "net.h"
@@ -22,15 +22,39 @@ struct homa_peer_key {
 };
 
 /**
+ * struct homa_flow - what the route to a peer depends on, beside the peer's address
+ * @saddr: our address, or all zeros if the route shall choose one
+ * @oif: interface that packets must use, or 0
+ * @mark: of the socket
+ * @uid: its owner
+ * @sport: our port
+ * @dport: the peer's
+ * @protocol: of the IP header
+ * @tclass: bits of the TOS byte or traffic class that the socket sets
+ * @flags: of struct flowi_common
+ */
+struct homa_flow {
+	struct in6_addr saddr;
+	int oif;
+	u32 mark;
+	kuid_t uid;
+	__be16 sport;
+	__be16 dport;
+	u8 protocol;
+	u8 tclass;
+	u8 flags;
+};
+
+/**
  * struct homa_route - the way that packets of some flow took last
- * @flow: the flow as it was looked up
+ * @flow: what it was looked up for
  * @saddr: our address in it
  * @dst: the route, with a reference, or NULL
  * @cookie: tells whether @dst is still good
  * @since: when it was looked up, jiffies
  */
 struct homa_route {
-	struct flowi flow;
+	struct homa_flow flow;
 	struct in6_addr saddr;
 	struct dst_entry *dst;
 	u32 cookie;
@@ -109,9 +133,10 @@ void homa_peer_put(struct homa_peer *peer);
 void homa_peer_heard(struct homa_peer *peer, u64 now);
 bool homa_peer_may_ask(struct homa_peer *peer, u64 now);
 
-struct dst_entry *homa_peer_route(struct homa_peer *peer, const void *flow,
-				  size_t size, struct in6_addr *saddr);
-void homa_peer_set_route(struct homa_peer *peer, const void *flow, size_t size,
+struct dst_entry *homa_peer_route(struct homa_peer *peer,
+				  const struct homa_flow *flow,
+				  struct in6_addr *saddr);
+void homa_peer_set_route(struct homa_peer *peer, const struct homa_flow *flow,
 			 const struct in6_addr *saddr, struct dst_entry *dst,
 			 u32 cookie);
 

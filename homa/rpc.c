@@ -55,9 +55,17 @@ static const struct rhashtable_params rpc_params = {
 	.automatic_shrinking = true,
 };
 
-static void rpc_construct(void *rpc)
+/* An RPC leaves behind what is set here as it was. */
+static void rpc_construct(void *object)
 {
-	memset(rpc, 0, sizeof(struct homa_rpc));
+	struct homa_rpc *rpc = object;
+
+	memset(rpc, 0, sizeof(*rpc));
+	init_waitqueue_head(&rpc->waiters);
+	INIT_LIST_HEAD(&rpc->sock_links);
+	INIT_LIST_HEAD(&rpc->ready_links);
+	RB_CLEAR_NODE(&rpc->buf_node);
+	RB_CLEAR_NODE(&rpc->pacer_node);
 }
 
 /**
@@ -170,14 +178,9 @@ struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 	rpc->created = homa_now();
 	rpc->last_heard = rpc->created;
 	spin_lock_init(&rpc->lock);
-	init_waitqueue_head(&rpc->waiters);
 	homa_msgout_init(&rpc->out);
 	homa_msgin_init(&rpc->in);
-	homa_timer_init(rpc);
-	INIT_LIST_HEAD(&rpc->sock_links);
-	INIT_LIST_HEAD(&rpc->ready_links);
-	RB_CLEAR_NODE(&rpc->buf_node);
-	RB_CLEAR_NODE(&rpc->pacer_node);
+	homa_timer_init(rpc);	/* debugging forgets it with the memory */
 	sock_hold(homa_sock_sk(hsk));
 
 	/* Now who looks at it for what it was before may have it for a moment. */
@@ -285,8 +288,25 @@ static void rpc_search(struct rpc_search *s)
 		cpu_relax();
 }
 
-/* The one RPC that fits, with a reference for @who; NULL if there are several. What a
- * search finds without one may be another RPC already. The key's address is filled in.
+/* The one RPC that fits, without a reference; NULL if there are several. Of a single one
+ * that has the key the caller has to find out whether it fits.
+ */
+static struct homa_rpc *rpc_search_fitting(struct rpc_search *s)
+{
+	struct rhlist_head *pos;
+
+	pos = rhltable_lookup(&homa_sock_net(s->hsk)->rpcs, &s->key, rpc_params);
+	if (!pos)
+		return NULL;
+	s->namesakes = 1;
+	if (likely(!rcu_access_pointer(pos->next)))
+		return container_of(pos, struct homa_rpc, hash);
+	rpc_search(s);
+	return s->fitting == 1 ? s->found : NULL;
+}
+
+/* The same with a reference for @who. What a search finds without one may be another RPC
+ * already. The key's address is filled in.
  */
 static struct homa_rpc *rpc_get_fitting(struct rpc_search *s, unsigned long who)
 {
@@ -295,18 +315,20 @@ static struct homa_rpc *rpc_get_fitting(struct rpc_search *s, unsigned long who)
 	if (!homa_id_is_client(s->key.id))
 		s->key.addr = s->peer->addr;
 	rcu_read_lock();
-	for (;;) {
-		rpc_search(s);
-		rpc = s->fitting == 1 ? s->found : NULL;
-		if (!rpc)
-			break;
+	while ((rpc = rpc_search_fitting(s))) {
+		bool same;
+
 		if (!rpc_get_live(rpc, who)) {
 			rpc = NULL;
 			break;
 		}
-		if (rpc_fits(rpc, s) && rpc_has_key(rpc, &s->key))
+		same = rpc_has_key(rpc, &s->key);
+		if (same && rpc_fits(rpc, s))
 			break;
 		homa_rpc_put(rpc);
+		rpc = NULL;
+		if (same && s->namesakes == 1)
+			break;
 	}
 	rcu_read_unlock();
 	return rpc;
@@ -515,7 +537,6 @@ static void rpc_free(struct homa_rpc *rpc)
 {
 	struct homa_sock *hsk = rpc->hsk;
 
-	tt_event(rpc->hn, RPC_REAPED, homa_trace_id(rpc), hsk->port);
 	homa_msgin_free(rpc);
 	homa_msgout_free(&rpc->out, hsk);
 	dst_release(rpc->dst);

@@ -76,6 +76,9 @@ struct homa_rpc_key {
  * @soft_error: negative errno to be reported if the peer stays silent, or 0
  * @dst: route to the peer, or NULL
  * @dst_cookie: tells whether @dst is still good
+ * @dst_checked: when it last was, jiffies
+ * @max_data: how much of a message fits in a packet on that route; 0 if its MTU is too
+ *	small for Homa
  * @dev: the device that @dst goes through, or NULL; a reference is held
  * @incast: client: the response shall have few unscheduled bytes; server: the
  *	client wants that
@@ -136,37 +139,41 @@ struct homa_rpc {
 	int soft_error;
 	struct dst_entry *dst;
 	u32 dst_cookie;
+	u32 dst_checked;
+	u32 max_data;
 	struct homa_dev *dev;
 	bool incast;
 	bool unanswered;
 	u16 window;
 	struct homa_msgout out;
 	struct homa_msgin in;
+
+	/* Set once for all RPCs that there will be in the same memory. */
 	struct timer_list timer;
 	struct hrtimer loss_timer;
+	wait_queue_head_t waiters;
+	struct list_head sock_links;
+	struct list_head ready_links;
+	struct rb_node buf_node;
+	struct rb_node pacer_node;
+	struct rb_node pacer_age;
+	u32 pacer_left;
+
+	/* Cleared for each. */
 	bool loss_timer_set;
+	bool restarted;
+	bool unfinished;
+	bool stranger;
+	bool waiting;
+	bool announced;
 	u64 last_heard;
 	u64 next_action;
 	int tries;
 	int asked;
 	int patience;
 	int backoff;
-	bool restarted;
 	int silent_kb;
-	bool unfinished;
-	bool stranger;
-	wait_queue_head_t waiters;
-	bool waiting;
-	bool announced;
-
-	struct list_head sock_links;
-	struct list_head ready_links;
-	struct rb_node buf_node;
-
 	struct homa_grantee grant;
-	struct rb_node pacer_node;
-	struct rb_node pacer_age;
-	u32 pacer_left;
 };
 
 static inline bool homa_is_client(const struct homa_rpc *rpc)

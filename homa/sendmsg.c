@@ -79,11 +79,13 @@ static u32 send_first_part(const struct homa_rpc *rpc, u32 length)
 	return HOMA_MSGOUT_PART;
 }
 
-/* Copies the message in, or its first part; @out must be freed in any case. @max_data is
- * what a packet can hold on the current route. @rest: whether there is more.
+/* Copies the message in, or its first part; @out must be freed in any case. @start: when
+ * that was asked for. @max_data is what a packet can hold on the current route. @rest:
+ * whether there is more.
  */
-static int send_fill(struct homa_sock *hsk, struct homa_rpc *rpc, u32 max_data,
-		     struct msghdr *msg, struct homa_msgout *out, bool *rest)
+static int send_fill(struct homa_sock *hsk, struct homa_rpc *rpc, u64 start,
+		     u32 max_data, struct msghdr *msg, struct homa_msgout *out,
+		     bool *rest)
 {
 	size_t length = msg_data_left(msg);
 	int err = send_check_length(hsk, rpc, length);
@@ -93,8 +95,8 @@ static int send_fill(struct homa_sock *hsk, struct homa_rpc *rpc, u32 max_data,
 	if (!max_data)
 		return homa_sock_error(hsk, -EINVAL,
 				       "MTU of the route is too small");
-	tt_event(rpc->hn, COPY_IN_START, homa_trace_id(rpc), length,
-		 min_t(u32, length, rpc->hn->sysctl.unsched_bytes));
+	tt_event_at(rpc->hn, start, COPY_IN_START, homa_trace_id(rpc), length,
+		    min_t(u32, length, rpc->hn->sysctl.unsched_bytes));
 	err = homa_msgout_fill(out, hsk, &msg->msg_iter, length,
 			       send_first_part(rpc, length));
 	*rest = out->copied < length;
@@ -298,7 +300,7 @@ static int send_request(struct homa_sock *hsk, struct msghdr *msg,
 
 	err = request_route(hsk, rpc);
 	if (!err)
-		err = send_fill(hsk, rpc, homa_output_max_data(rpc), msg,
+		err = send_fill(hsk, rpc, rpc->created, rpc->max_data, msg,
 				&out, &rest);
 	if (!err)
 		err = request_start(hsk, rpc, msg, args, &out);
@@ -340,7 +342,7 @@ static enum homa_rpc_state response_check(struct homa_rpc *rpc, int *max_data)
 	if (state == HOMA_IN_SERVICE) {
 		*max_data = homa_output_route(rpc);
 		if (!*max_data)
-			*max_data = homa_output_max_data(rpc);
+			*max_data = rpc->max_data;
 	}
 	spin_unlock_bh(&rpc->lock);
 	return state;
@@ -398,8 +400,8 @@ static int send_response(struct homa_sock *hsk, struct msghdr *msg,
 	state = response_check(rpc, &max_data);
 	if (state == HOMA_IN_SERVICE) {
 		err = max_data < 0 ? max_data :
-				     send_fill(hsk, rpc, max_data, msg, &out,
-					       &rest);
+				     send_fill(hsk, rpc, start, max_data, msg,
+					       &out, &rest);
 		err = response_start(hsk, rpc, &out, err);
 		if (!err && rest && out.length < 0)	/* it was begun */
 			err = send_rest(hsk, rpc, msg);

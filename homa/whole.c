@@ -10,8 +10,8 @@
  */
 #include <linux/compiler.h>
 
-int init_module(void) __visible;
-void cleanup_module(void) __visible;
+__visible int init_module(void);
+__visible void cleanup_module(void);
 
 #include "addr.c"
 #include "af_homa.c"

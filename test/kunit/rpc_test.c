@@ -405,7 +405,7 @@ static void homa_output_route__remembered(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, homa_output_route(c), 0);
 	sk->sk_mark = 0;
 	KUNIT_EXPECT_NE(test, route->since, since);
-	KUNIT_EXPECT_EQ(test, route->flow.u.ip4.flowi4_mark, 7);
+	KUNIT_EXPECT_EQ(test, route->flow.mark, 7u);
 
 	/* Routes have changed. */
 	route->since--;
