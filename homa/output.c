@@ -690,7 +690,7 @@ void homa_output_ack(struct homa_sock *hsk, struct homa_path *path,
 }
 
 static int tx_v4(struct sock *sk, struct sk_buff *skb,
-		   const struct homa_tx_cb *cb)
+		 const struct homa_tx_cb *cb)
 {
 	struct flowi fl;
 
@@ -701,7 +701,7 @@ static int tx_v4(struct sock *sk, struct sk_buff *skb,
 }
 
 static int tx_v6(struct sock *sk, struct sk_buff *skb,
-		   const struct homa_tx_cb *cb)
+		 const struct homa_tx_cb *cb)
 {
 	struct flowi6 fl = {
 		.flowi6_proto = sk->sk_protocol,

@@ -8,10 +8,7 @@
  * files. Kernels that have KUnit get each file alone, since tests call what is in it; and
  * trace.c is alone because it makes what the others only declare.
  */
-#include <linux/compiler.h>
-
-__visible int init_module(void);
-__visible void cleanup_module(void);
+#include "whole.h"
 
 #include "addr.c"
 #include "af_homa.c"
