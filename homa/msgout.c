@@ -304,7 +304,7 @@ void homa_msgout_start(struct homa_rpc *rpc, struct homa_msgout *filled,
 	memcpy(out, filled, offsetof(struct homa_msgout, resends));
 	if (filled->pieces == filled->few)
 		out->pieces = out->few;
-	filled->length = -1;
+	filled->length = -1;	/* all that is looked at again */
 	filled->pieces = NULL;
 	filled->num_copied = 0;
 	filled->charged = 0;

@@ -132,10 +132,7 @@ static bool frag_add(struct sk_buff *skb, struct page *page, u32 offset, u32 len
 	if (n == MAX_SKB_FRAGS)
 		return false;
 	get_page(page);
-	skb_fill_page_desc(skb, n, page, offset, length);
-	skb->len += length;
-	skb->data_len += length;
-	skb->truesize += length;
+	skb_add_rx_frag(skb, n, page, offset, length, length);
 	return true;
 }
 

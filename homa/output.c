@@ -751,26 +751,17 @@ struct homa_tx_id {
 	u32 length;
 };
 
-static struct homa_tx_id tx_id_data(const struct homa_data_hdr *h, u32 length)
+static struct homa_tx_id tx_id(const struct sk_buff *skb)
 {
+	const struct homa_data_hdr *h = (void *)skb->data;
+
+	if (h->common.type != HOMA_DATA)
+		return (struct homa_tx_id){};
 	return (struct homa_tx_id) {
 		.id = homa_id_traced(be64_to_cpu(h->common.sender_id)),
 		.offset = homa_data_offset(h),
-		.length = length,
+		.length = homa_offload_data(skb, h, skb->len),
 	};
-}
-
-static struct homa_tx_id tx_id(const struct sk_buff *skb)
-{
-	static const u8 usual[] = { HOMA_DATA, HOMA_DOFF_DATA };
-	const struct homa_data_hdr *h = (void *)skb->data;
-
-	/* Type and length of header in one comparison. */
-	if (likely(!memcmp(&h->common.type, usual, sizeof(usual))))
-		return tx_id_data(h, skb->len - sizeof(*h));
-	if (h->common.type == HOMA_DATA)
-		return tx_id_data(h, homa_offload_data(skb, h, skb->len));
-	return (struct homa_tx_id){};
 }
 
 /**

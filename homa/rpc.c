@@ -537,6 +537,7 @@ static void rpc_free(struct homa_rpc *rpc)
 {
 	struct homa_sock *hsk = rpc->hsk;
 
+	tt_event(rpc->hn, RPC_REAPED, homa_trace_id(rpc), hsk->port);
 	homa_msgin_free(rpc);
 	homa_msgout_free(&rpc->out, hsk);
 	dst_release(rpc->dst);

@@ -148,7 +148,9 @@ struct homa_rpc {
 	struct homa_msgout out;
 	struct homa_msgin in;
 
-	/* Set once for all RPCs that there will be in the same memory. */
+	/* Not cleared: an RPC leaves lists and nodes empty, and the rest is set where it
+	 * begins to be used.
+	 */
 	struct timer_list timer;
 	struct hrtimer loss_timer;
 	wait_queue_head_t waiters;
