@@ -134,7 +134,7 @@ void homa_early_copy(struct homa_rpc *rpc)
 		in->early = HOMA_EARLY_NEVER;
 	}
 	if (rpc->state == HOMA_INCOMING && !rpc->error && homa_msgin_complete(in))
-		homa_rpc_ready(rpc);
+		homa_rpc_ready(rpc, 0);
 	spin_unlock_bh(&rpc->lock);
 }
 
@@ -143,17 +143,16 @@ void homa_early_copy(struct homa_rpc *rpc)
  * @rpc: RPC with a complete message, of which the current process receives what is
  *	not copied yet
  *
- * Context: rpc->lock held.
+ * Context: process, no locks held.
  */
 bool homa_early_elsewhere(struct homa_rpc *rpc)
 {
 	struct homa_sock *hsk = rpc->hsk;
 	bool elsewhere;
 
-	lockdep_assert_held(&rpc->lock);
-	spin_lock(&hsk->lock);
+	spin_lock_bh(&hsk->lock);
 	elsewhere = !early_process(hsk);
-	spin_unlock(&hsk->lock);
+	spin_unlock_bh(&hsk->lock);
 	return elsewhere;
 }
 

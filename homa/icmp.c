@@ -27,7 +27,7 @@
 #include <net/route.h>
 
 #include "icmp.h"
-#include "input.h"
+#include "packet.h"
 #include "rpc.h"
 #include "sock.h"
 #include "wire.h"
@@ -156,7 +156,7 @@ static int icmp_apply(struct sk_buff *skb, int offset, struct homa_sock *hsk,
 {
 	const struct homa_common_hdr *h;
 
-	e->peer.scope = homa_input_scope(skb, &e->peer.addr);
+	e->peer.scope = homa_packet_scope(skb, &e->peer.addr);
 	h = (const struct homa_common_hdr *)(skb->data + offset);
 	if (e->error == -ENOTCONN)
 		e->dport = h->dport;

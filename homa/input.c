@@ -158,18 +158,18 @@ static void rpc_acked(struct homa_rpc *rpc)
 /* Handles an acknowledgment that came along with something else. */
 static void ack_process(struct homa_rx *rx, const struct homa_ack *ack)
 {
-	struct homa_sock *hsk;
-	struct homa_rpc *rpc = NULL;
 	u64 id = homa_local_id(ack->client_id);
+	u16 port = ntohs(ack->server_port);
+	struct homa_sock *hsk = rx->hsk;
+	struct homa_rpc *rpc = NULL;
 
 	if (!ack->client_id || homa_id_is_client(id))
 		return;
-	rcu_read_lock();
-	hsk = homa_sock_find(rx->hn, ntohs(ack->server_port),
-			     ipv6_addr_v4mapped(&rx->path.daddr));
+	if (port != READ_ONCE(hsk->port))
+		hsk = homa_sock_find(rx->hn, port,
+				     ipv6_addr_v4mapped(&rx->path.daddr));
 	if (hsk)
 		rpc = homa_rpc_find_any_port(hsk, &rx->peer, id);
-	rcu_read_unlock();
 	if (!rpc)
 		return;
 	spin_lock(&rpc->lock);
@@ -195,12 +195,12 @@ static void data_check_cutoffs(struct homa_rx *rx, struct homa_rpc *rpc,
 }
 
 /* First packet of the response: the request has arrived. */
-static void data_start_response(struct homa_rpc *rpc, u32 length, u32 incoming)
+static u64 data_start_response(struct homa_rpc *rpc, u32 length, u32 incoming)
 {
 	rpc->out.num_resends = 0;
 	rpc->out.granted = rpc->out.next;
 	homa_rpc_set_state(rpc, HOMA_INCOMING);
-	homa_msgin_start(rpc, length, incoming);
+	return homa_msgin_start(rpc, length, incoming);
 }
 
 /* Finds out who schedules a message; tried again if there was no memory. */
@@ -239,7 +239,7 @@ static enum homa_drop data_add_segments(struct homa_rx *rx,
 			kfree_skb(seg);
 			return HOMA_DROP_NO_MEMORY;
 		}
-		drop = homa_msgin_add(rpc, seg, ntohl(word), n, retransmit);
+		drop = homa_msgin_add(rpc, seg, ntohl(word), n, retransmit, 0);
 		if (drop != HOMA_ACCEPTED)
 			homa_drop_data(rx->hn, seg, drop);
 	}
@@ -248,7 +248,8 @@ static enum homa_drop data_add_segments(struct homa_rx *rx,
 }
 
 /* Takes in the data of a packet, which then belongs to the message. */
-static enum homa_drop data_add_whole(struct homa_rx *rx, struct homa_rpc *rpc)
+static enum homa_drop data_add_whole(struct homa_rx *rx, struct homa_rpc *rpc,
+				     u64 now)
 {
 	struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
 	u32 length = rx->skb->len - sizeof(*h);
@@ -258,7 +259,7 @@ static enum homa_drop data_add_whole(struct homa_rx *rx, struct homa_rpc *rpc)
 
 	__skb_pull(rx->skb, sizeof(*h));
 	homa_rx_cb(rx->skb)->joined = rx->joined;
-	drop = homa_msgin_add(rpc, rx->skb, offset, length, retransmit);
+	drop = homa_msgin_add(rpc, rx->skb, offset, length, retransmit, now);
 	if (drop != HOMA_ACCEPTED)
 		__skb_push(rx->skb, sizeof(*h));
 	return drop;
@@ -277,20 +278,22 @@ static void data_heard(struct homa_rpc *rpc, enum homa_drop drop, u64 now)
 static void data_settle(struct homa_rx *rx, struct homa_rpc *rpc)
 {
 	data_heard(rpc, HOMA_ACCEPTED, rpc->in.arrived);
-	homa_grant_update(rpc, &rx->grants);
+	if (rpc->grant.dev)
+		homa_grant_update(rpc, &rx->grants);
 	if (homa_msgin_complete(&rpc->in)) {
 		homa_rpc_answered(rpc);
 		homa_timer_cancel(rpc);
 		homa_silent_complete(rpc);
 		homa_rxmem_completed(rpc);
 		if (rpc->in.early != HOMA_EARLY_COPYING)
-			homa_rpc_ready(rpc);
+			homa_rpc_ready(rpc, rpc->in.arrived);
 	} else if (homa_early_due(&rpc->in)) {
 		homa_early_offer(rpc);
 	}
 }
 
-static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
+/* @now: homa_now() if the message has just begun, or 0 */
+static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc, u64 now)
 {
 	struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
 	u32 stride = data_stride(rx);
@@ -305,12 +308,12 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 	data_check_cutoffs(rx, rpc, h->cutoff_version);
 	data_start_grants(rx, rpc);
 	drop = stride ? data_add_segments(rx, rpc, stride) :
-			data_add_whole(rx, rpc);
+			data_add_whole(rx, rpc, now);
 	if (drop != HOMA_ACCEPTED && drop != HOMA_CONSUMED) {
 		data_heard(rpc, drop, homa_now());
 		return drop;
 	}
-	if (rpc->in.end > end && !h->retransmit)
+	if (rpc->in.left && rpc->in.end > end && !h->retransmit)
 		homa_loss_arrived(rpc, homa_packet_level(rx->skb),
 				  1 + rx->joined.packets);
 	rx->unsettled = rx->others && !homa_msgin_complete(&rpc->in);
@@ -322,32 +325,33 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc)
 static enum homa_drop data_known(struct homa_rx *rx, struct homa_rpc *rpc)
 {
 	struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
-	bool client = homa_is_client(rpc);
+	u64 now = 0;
 
-	if (rpc->state == HOMA_OUTGOING && client)
-		data_start_response(rpc, ntohl(h->message_length),
-				    ntohl(h->incoming));
+	if (rpc->state == HOMA_OUTGOING && homa_is_client(rpc))
+		now = data_start_response(rpc, ntohl(h->message_length),
+					  ntohl(h->incoming));
 	else if (rpc->state == HOMA_INCOMING && rpc->in.length < 0)
-		homa_msgin_start(rpc, ntohl(h->message_length),
-				 ntohl(h->incoming));
+		now = homa_msgin_start(rpc, ntohl(h->message_length),
+				       ntohl(h->incoming));
 	if (rpc->state != HOMA_INCOMING || homa_msgin_complete(&rpc->in))
 		return h->retransmit ? HOMA_DROP_RESENT_DUPLICATE :
 				       HOMA_DROP_DUPLICATE;
-	return data_add(rx, rpc);
+	return data_add(rx, rpc, now);
 }
 
-/* Another core has just made the RPC that this packet is for, too. */
-static enum homa_drop data_second(struct homa_rx *rx)
+/* The RPC that this packet is for, too, may be there: rx_is_first() was wrong, or another
+ * core has just made it. @drop: if it is not
+ */
+static enum homa_drop data_second(struct homa_rx *rx, enum homa_drop drop)
 {
-	enum homa_drop drop = HOMA_DROP_DUPLICATE;
 	struct homa_rpc *rpc;
 
 	rpc = homa_rpc_find(rx->hsk, &rx->peer, rx->path.dport, rx->path.id);
 	if (!rpc)
 		return drop;
 	spin_lock(&rpc->lock);
-	if (rpc->state != HOMA_DEAD)
-		drop = data_known(rx, rpc);
+	drop = rpc->state == HOMA_DEAD ? HOMA_DROP_DUPLICATE :
+					 data_known(rx, rpc);
 	spin_unlock(&rpc->lock);
 	homa_rpc_put(rpc);
 	return drop;
@@ -358,7 +362,7 @@ static enum homa_drop data_refused(struct homa_rx *rx, int err)
 {
 	switch (err) {
 	case -EEXIST:
-		return data_second(rx);
+		return data_second(rx, HOMA_DROP_DUPLICATE);
 	case -EALREADY:
 		return HOMA_DROP_EXECUTED;
 	case -ENOBUFS:
@@ -394,11 +398,11 @@ static enum homa_drop data_unknown(struct homa_rx *rx)
 		return HOMA_DROP_CANT_CREATE;
 	drop = homa_silent_admit(rx->hsk, &rx->peer, whole);
 	if (drop != HOMA_CONSUMED)
-		return drop;
+		return whole ? data_second(rx, drop) : drop;
 	rpc = homa_rpc_alloc(rx->hsk, &rx->peer, rx->path.dport, rx->path.id,
 			     GFP_ATOMIC | __GFP_NOWARN);
 	if (!rpc)
-		return HOMA_DROP_CANT_CREATE;
+		return data_second(rx, HOMA_DROP_CANT_CREATE);
 	rpc->saddr = rx->path.saddr;
 	homa_snapshots_start(rx->hn);
 	spin_lock(&rpc->lock);
@@ -650,25 +654,6 @@ static enum homa_drop rx_check_header(struct homa_rx *rx)
 	return HOMA_CONSUMED;
 }
 
-/**
- * homa_input_scope() - what a peer's address needs to be unique
- * @skb: packet, just as IP has given it to a protocol
- * @addr: the peer's address, mapped if of IPv4
- *
- * Context: any.
- * Return: see struct homa_peer_key
- */
-int homa_input_scope(const struct sk_buff *skb, const struct in6_addr *addr)
-{
-	bool ipv4 = ip_hdr(skb)->version == 4;
-
-	if (ipv4)
-		return inet_sdif(skb) ? inet_iif(skb) : 0;
-	if (ipv6_addr_type(addr) & IPV6_ADDR_LINKLOCAL)
-		return inet6_sdif(skb) ? inet6_sdif(skb) : inet6_iif(skb);
-	return inet6_sdif(skb) ? inet6_iif(skb) : 0;
-}
-
 /* Who sent the packet to whom. */
 static enum homa_drop rx_parse(struct homa_rx *rx)
 {
@@ -690,7 +675,7 @@ static enum homa_drop rx_parse(struct homa_rx *rx)
 		    ipv6_addr_v4mapped(&path->daddr))
 			return HOMA_DROP_ADDRESS;
 	}
-	path->oif = homa_input_scope(skb, &path->daddr);
+	path->oif = homa_packet_scope(skb, &path->daddr);
 	path->dport = rx->h->sport;
 	path->id = homa_local_id(rx->h->sender_id);
 	rx->peer.addr = path->daddr;
@@ -773,12 +758,21 @@ static bool rpc_listens(const struct homa_rx *rx, const struct homa_rpc *rpc)
 	return rpc->out.length >= 0 || !homa_is_client(rpc);
 }
 
+/* Is the packet a whole request that nobody has seen, by all appearances? Most are; of the
+ * others homa_rpc_publish(), which looks in any case, says so.
+ */
+static bool rx_is_first(const struct homa_rx *rx)
+{
+	return rx->h->type == HOMA_DATA && !homa_id_is_client(rx->path.id) &&
+	       !((struct homa_data_hdr *)rx->h)->retransmit && data_is_whole(rx);
+}
+
 /* The packet's RPC, with a reference unless it is @rx->rpc. */
 static struct homa_rpc *rx_find_rpc(struct homa_rx *rx)
 {
 	struct homa_rpc *rpc = rx->rpc;
 
-	if (!rpc)
+	if (!rpc && !rx_is_first(rx))
 		rpc = homa_rpc_find(rx->hsk, &rx->peer, rx->path.dport,
 				    rx->path.id);
 	if (rx->others)
@@ -939,7 +933,8 @@ static int homa_rcv(struct sk_buff *skb)
 		return 0;
 	}
 	homa_steer_softirq(rx.hn);
-	rx.others = homa_offload_split(skb);
+	if (skb_has_frag_list(skb))
+		rx.others = homa_offload_split(skb);
 	if (IS_ERR(rx.others)) {
 		homa_drop(rx.hn, skb, HOMA_DROP_NO_MEMORY);
 		return 0;

@@ -15,6 +15,7 @@
  */
 #include <kunit/visibility.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "freeze.h"
 #include "grant.h"
@@ -150,8 +151,9 @@ static void msgin_count_start(struct homa_rpc *rpc, u32 length)
  * @incoming: bytes that will come without grants
  *
  * Context: rpc->lock held.
+ * Return: the time, for homa_msgin_add()
  */
-void homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming)
+u64 homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming)
 {
 	struct homa_msgin *in = &rpc->in;
 	u64 now;
@@ -168,13 +170,14 @@ void homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming)
 	now = tt_event_now(rpc->hn, MSG_NEW, homa_trace_id(rpc),
 			   homa_trace_peer(rpc), in->granted, length);
 	in->arrived = now;
-	if (msgin_reserve(rpc, now))
-		return;
+	if (likely(msgin_reserve(rpc, now)))
+		return now;
 	msgin_await_room(rpc);
 
 	/* Room may have appeared before anybody knew that we wait. */
 	if (msgin_reserve(rpc, now))
 		homa_msgin_stop_waiting(rpc);
+	return now;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_start);
 
@@ -355,12 +358,13 @@ static void msgin_trace_joined(struct homa_rpc *rpc, struct sk_buff *skb, u32 at
  * @offset: offset in the message of the first byte; checked by the caller
  * @length: bytes of data; checked by the caller
  * @retransmit: the packet says that it was sent again
+ * @now: homa_now(), or 0 if nobody has asked
  *
  * Context: rpc->lock held.
  * Return: HOMA_ACCEPTED: @skb belongs to the message; otherwise why not
  */
 enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
-			      u32 offset, u32 length, bool retransmit)
+			      u32 offset, u32 length, bool retransmit, u64 now)
 {
 	struct homa_rx_cb *cb = homa_rx_cb(skb);
 	struct homa_msgin *in = &rpc->in;
@@ -405,8 +409,8 @@ enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 	in->truesize += skb->truesize;
 	__skb_queue_tail(&in->queue, skb);
 	length -= cb->joined.bytes;
-	in->arrived = tt_event_now(rpc->hn, DATA_RCVD, homa_trace_id(rpc),
-				   homa_trace_peer(rpc), offset, length);
+	in->arrived = tt_event_from(rpc->hn, now, DATA_RCVD, homa_trace_id(rpc),
+				    homa_trace_peer(rpc), offset, length);
 	trace_homa_data_rcvd(rpc, offset, length, 0);
 	if (cb->joined.bytes)
 		msgin_trace_joined(rpc, skb, offset + length);
@@ -500,11 +504,8 @@ void homa_msgin_request_missing(struct homa_rpc *rpc,
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_request_missing);
 
-/* Inline as those that follow: two functions use it, and short messages shall not pay for
- * that.
- */
-static __always_inline int msgin_copy_skb(struct homa_rpc *rpc,
-					  struct sk_buff *skb)
+/* Copies a packet that is in several pieces, or goes to several bpages. */
+static noinline int msgin_copy_pieces(struct homa_rpc *rpc, struct sk_buff *skb)
 {
 	struct homa_rcvbuf *rb = rpc->hsk->rcvbuf;
 	u32 offset = homa_rx_cb(skb)->offset;
@@ -526,6 +527,35 @@ static __always_inline int msgin_copy_skb(struct homa_rpc *rpc,
 		left -= n;
 	}
 	return 0;
+}
+
+/* A packet's data, if it is in one piece that is always mapped, as of most; or NULL. */
+static const void *msgin_flat(const struct sk_buff *skb)
+{
+	const struct skb_shared_info *shinfo = skb_shinfo(skb);
+
+	if (!skb_is_nonlinear(skb))
+		return skb->data;
+	if (skb_headlen(skb) || shinfo->nr_frags != 1 || shinfo->frag_list)
+		return NULL;
+	return skb_frag_address_safe(&shinfo->frags[0]);
+}
+
+/* Inline as those that follow: two functions use it, and short messages shall not pay for
+ * that.
+ */
+static __always_inline int msgin_copy_skb(struct homa_rpc *rpc,
+					  struct sk_buff *skb)
+{
+	const struct homa_rx_cb *cb = homa_rx_cb(skb);
+	const void *flat = msgin_flat(skb);
+
+	if (!flat || (cb->offset & (HOMA_BPAGE_SIZE - 1)) + cb->length >
+		     HOMA_BPAGE_SIZE)
+		return msgin_copy_pieces(rpc, skb);
+	return copy_to_user(homa_rcvbuf_user(rpc->hsk->rcvbuf, rpc->in.bpages,
+					     cb->offset),
+			    flat + cb->skip, cb->length) ? -EFAULT : 0;
 }
 
 /* Copies packets to the region. 0 or -EFAULT. */
@@ -582,17 +612,19 @@ static __always_inline void msgin_free_copied(struct homa_rpc *rpc,
 
 /**
  * homa_msgin_copy_out() - copy packets of a message to the receive region
- * @rpc: RPC whose message is complete; the caller has a reference
- * @queue: packets, taken off the message; empty afterwards
+ * @rpc: RPC whose message is complete, and that nobody else has taken from its socket;
+ *	the caller has a reference
+ * @now: homa_now()
  *
  * Context: process that owns the region; no locks; sleeps.
  * Return: 0 or -EFAULT
  */
-int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue)
+int homa_msgin_copy_out(struct homa_rpc *rpc, u64 now)
 {
+	struct sk_buff_head *queue = &rpc->in.queue;
 	int err;
 
-	tt_event(rpc->hn, COPY_OUT_START, homa_trace_id(rpc));
+	tt_event_at(rpc->hn, now, COPY_OUT_START, homa_trace_id(rpc));
 	err = msgin_copy(rpc, queue);
 	tt_event(rpc->hn, COPY_OUT_DONE, rpc->in.copied, rpc->in.length,
 		 homa_trace_id(rpc));
@@ -729,12 +761,10 @@ void homa_msgin_serve_waiters(struct homa_sock *hsk)
 	bool served = true;
 	u64 now;
 
-	if (RB_EMPTY_ROOT(&hsk->buf_waiters.rb_root))
-		return;
 	grants.count = 0;
 	__skb_queue_head_init(&txq);
 	while (served && !READ_ONCE(hsk->shutdown) &&
-	       !RB_EMPTY_ROOT(&hsk->buf_waiters.rb_root)) {
+	       homa_sock_awaits_room(hsk)) {
 		rpc = first_buf_waiter(hsk);
 		if (!rpc)
 			break;
@@ -784,6 +814,7 @@ void homa_msgin_free(struct homa_rpc *rpc)
 	if (!in->num_bpages)
 		return;
 	in->num_bpages = 0;
-	homa_msgin_serve_waiters(rpc->hsk);
+	if (homa_sock_awaits_room(rpc->hsk))
+		homa_msgin_serve_waiters(rpc->hsk);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_free);

@@ -137,14 +137,14 @@ struct homa_msgin {
 
 void homa_msgin_stop_waiting(struct homa_rpc *rpc);
 void homa_msgin_init(struct homa_msgin *in);
-void homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming);
+u64 homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming);
 enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
-			      u32 offset, u32 length, bool retransmit);
+			      u32 offset, u32 length, bool retransmit, u64 now);
 void homa_msgin_granted(struct homa_msgin *in, u32 offset, u8 level);
 bool homa_msgin_next_level(struct homa_msgin *in);
 void homa_msgin_request_missing(struct homa_rpc *rpc,
 				struct sk_buff_head *txq);
-int homa_msgin_copy_out(struct homa_rpc *rpc, struct sk_buff_head *queue);
+int homa_msgin_copy_out(struct homa_rpc *rpc, u64 now);
 void homa_msgin_take(struct homa_rpc *rpc, struct sk_buff_head *queue,
 		     struct homa_early_part *part);
 int homa_msgin_copy_part(struct homa_rpc *rpc, struct sk_buff_head *queue,

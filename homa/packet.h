@@ -7,7 +7,9 @@
 #include <linux/skbuff.h>
 #include <net/dsfield.h>
 #include <net/dst.h>
+#include <net/inet_sock.h>
 #include <net/ip.h>
+#include <net/ipv6.h>
 
 #include "net.h"
 
@@ -41,6 +43,26 @@ static inline u8 homa_packet_level(const struct sk_buff *skb)
 	if (skb->protocol == htons(ETH_P_IP))
 		return ip_hdr(skb)->tos >> 5;
 	return ipv6_get_dsfield(ipv6_hdr(skb)) >> 5;
+}
+
+/**
+ * homa_packet_scope() - what a peer's address needs to be unique
+ * @skb: packet, just as IP has given it to a protocol
+ * @addr: the peer's address, mapped if of IPv4
+ *
+ * Context: any.
+ * Return: see struct homa_peer_key
+ */
+static inline int homa_packet_scope(const struct sk_buff *skb,
+				    const struct in6_addr *addr)
+{
+	bool ipv4 = ip_hdr(skb)->version == 4;
+
+	if (ipv4)
+		return inet_sdif(skb) ? inet_iif(skb) : 0;
+	if (ipv6_addr_type(addr) & IPV6_ADDR_LINKLOCAL)
+		return inet6_sdif(skb) ? inet6_sdif(skb) : inet6_iif(skb);
+	return inet6_sdif(skb) ? inet6_iif(skb) : 0;
 }
 
 /**

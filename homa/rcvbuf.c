@@ -143,7 +143,7 @@ static bool shared_page_empty(const struct homa_rcvbuf *rb)
  * @length: bytes in the message
  * @offsets: result: offsets in the region, whole bpages first
  *
- * Context: any.
+ * Context: bottom halves off.
  * Return: number of @offsets, or -ENOSPC
  */
 int homa_rcvbuf_reserve(struct homa_rcvbuf *rb, struct homa_net *hn,
@@ -154,7 +154,7 @@ int homa_rcvbuf_reserve(struct homa_rcvbuf *rb, struct homa_net *hn,
 	bool renew;
 	int n = 0;
 
-	spin_lock_bh(&rb->lock);
+	spin_lock(&rb->lock);
 	if (shared_page_empty(rb)) {
 		homa_metric_inc(hn, bpage_reuses);
 		shared_page_retire(rb);
@@ -162,7 +162,7 @@ int homa_rcvbuf_reserve(struct homa_rcvbuf *rb, struct homa_net *hn,
 	renew = rest && (rb->shared < 0 ||
 			 rb->shared_used + rest > HOMA_BPAGE_SIZE);
 	if (rb->num_free < full + renew) {
-		spin_unlock_bh(&rb->lock);
+		spin_unlock(&rb->lock);
 		return -ENOSPC;
 	}
 	while (n < full)
@@ -178,7 +178,7 @@ int homa_rcvbuf_reserve(struct homa_rcvbuf *rb, struct homa_net *hn,
 			       rb->shared_used;
 		rb->shared_used += ALIGN(rest, CHUNK_ALIGN);
 	}
-	spin_unlock_bh(&rb->lock);
+	spin_unlock(&rb->lock);
 	return n;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rcvbuf_reserve);
@@ -189,13 +189,13 @@ EXPORT_SYMBOL_IF_KUNIT(homa_rcvbuf_reserve);
  * @offsets: from homa_rcvbuf_reserve()
  * @count: entries in @offsets
  *
- * Context: any.
+ * Context: bottom halves off.
  */
 void homa_rcvbuf_deliver(struct homa_rcvbuf *rb, const u32 *offsets, int count)
 {
 	int i;
 
-	spin_lock_bh(&rb->lock);
+	spin_lock(&rb->lock);
 	for (i = 0; i < count; i++) {
 		struct homa_bpage *b =
 			&rb->bpages[offsets[i] >> HOMA_BPAGE_SHIFT];
@@ -203,7 +203,7 @@ void homa_rcvbuf_deliver(struct homa_rcvbuf *rb, const u32 *offsets, int count)
 		b->kernel--;
 		b->user++;
 	}
-	spin_unlock_bh(&rb->lock);
+	spin_unlock(&rb->lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rcvbuf_deliver);
 
@@ -301,9 +301,9 @@ int homa_rcvbuf_iter(const struct homa_rcvbuf *rb, const u32 *offsets,
 {
 	u32 in_page = offset & (HOMA_BPAGE_SIZE - 1);
 	u32 length = min_t(u32, HOMA_BPAGE_SIZE - in_page, msg_length - offset);
-	u64 addr = rb->start + offsets[offset >> HOMA_BPAGE_SHIFT] + in_page;
 
-	iov_iter_ubuf(iter, ITER_DEST, u64_to_user_ptr(addr), length);
+	iov_iter_ubuf(iter, ITER_DEST, homa_rcvbuf_user(rb, offsets, offset),
+		      length);
 	return length;
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rcvbuf_iter);

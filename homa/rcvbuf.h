@@ -4,6 +4,7 @@
 #define _HOMA_RCVBUF_H
 
 #include <linux/spinlock.h>
+#include <linux/kernel.h>
 #include <linux/types.h>
 #include <linux/uio.h>
 
@@ -55,6 +56,23 @@ void homa_rcvbuf_release(struct homa_rcvbuf *rb, const u32 *offsets, int count);
 int homa_rcvbuf_give_back(struct homa_rcvbuf *rb, const u32 *offsets,
 			  int count);
 u64 homa_rcvbuf_available(struct homa_rcvbuf *rb);
+
+/**
+ * homa_rcvbuf_user() - where a byte of a message goes
+ * @rb: region
+ * @offsets: the message's space
+ * @offset: byte of the message
+ *
+ * Context: any.
+ * Return: address in the application's memory, good to the end of the bpage
+ */
+static inline void __user *homa_rcvbuf_user(const struct homa_rcvbuf *rb,
+					    const u32 *offsets, u32 offset)
+{
+	return u64_to_user_ptr(rb->start + offsets[offset >> HOMA_BPAGE_SHIFT] +
+			       (offset & (HOMA_BPAGE_SIZE - 1)));
+}
+
 int homa_rcvbuf_iter(const struct homa_rcvbuf *rb, const u32 *offsets,
 		     u32 msg_length, u32 offset, struct iov_iter *iter);
 

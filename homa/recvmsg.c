@@ -25,6 +25,7 @@
  * @args: the same, as far as struct homa_recvmsg_args goes
  * @room: entries in the application's array of bpages, which may be longer
  * @start: when it began, ns
+ * @found: when it found the message, ns
  */
 struct homa_recv {
 	struct homa_sock *hsk;
@@ -32,6 +33,7 @@ struct homa_recv {
 	struct homa_recvmsg_args args;
 	u32 room;
 	u64 start;
+	u64 found;
 };
 
 /* The application's array of bpages, from an entry on. */
@@ -85,7 +87,8 @@ static int recv_take_bpages(struct homa_recv *recv)
 				    min_t(u32, count, HOMA_MAX_BPAGES));
 	if (!err)
 		err = recv_take_more(recv, rb, count);
-	homa_msgin_serve_waiters(hsk);
+	if (homa_sock_awaits_room(hsk))
+		homa_msgin_serve_waiters(hsk);
 	if (err == -EFAULT)
 		homa_sock_error(hsk, err, "cannot read bpage_offsets");
 	else if (err)
@@ -106,17 +109,18 @@ static int recv_check_args(struct homa_recv *recv)
 	return recv_take_bpages(recv);
 }
 
-static struct homa_rpc *recv_wait(struct homa_sock *hsk,
-				  struct homa_recvmsg_args *args,
-				  bool nonblocking)
+static struct homa_rpc *recv_wait(struct homa_recv *recv, bool nonblocking)
 {
+	struct homa_recvmsg_args *args = &recv->args;
+	struct homa_sock *hsk = recv->hsk;
 	struct homa_rpc *rpc;
 	bool keep_id = false;
 
 	if (args->id)
-		rpc = homa_wait_private(hsk, args->id, nonblocking, &keep_id);
+		rpc = homa_wait_private(hsk, args->id, nonblocking, &keep_id,
+					&recv->found);
 	else
-		rpc = homa_wait_shared(hsk, nonblocking);
+		rpc = homa_wait_shared(hsk, nonblocking, &recv->found);
 	if (IS_ERR(rpc) && !keep_id)
 		args->id = 0;
 	return rpc;
@@ -135,30 +139,32 @@ static struct homa_rpc *recv_wait(struct homa_sock *hsk,
 /* Part of the message is where only another process can read it. */
 #define RECV_ELSEWHERE 3
 
-/* Copies the message to the region. 0, an errno, RECV_AGAIN or RECV_NO_ROOM. */
-static int recv_copy(struct homa_rpc *rpc, u32 room)
+/* May the message be copied? 0, an errno, or one of the above. No lock is needed: of an
+ * RPC with a result that a thread has taken nobody changes the message, and if it ends
+ * meanwhile, recv_finish() will see.
+ */
+static int recv_check(struct homa_rpc *rpc, u32 room)
 {
-	struct sk_buff_head queue;
-	int err;
+	const struct homa_msgin *in = &rpc->in;
+	int err = READ_ONCE(rpc->error);
 
-	__skb_queue_head_init(&queue);
-	spin_lock_bh(&rpc->lock);
-	if (rpc->error)
-		err = rpc->error;
-	else if (rpc->state != HOMA_INCOMING || !homa_msgin_complete(&rpc->in) ||
-		 skb_queue_empty(&rpc->in.queue))
-		err = RECV_AGAIN;
-	else if (rpc->in.num_bpages > room)
-		err = RECV_NO_ROOM;
-	else if (rpc->in.copied && homa_early_elsewhere(rpc))
-		err = RECV_ELSEWHERE;
-	else
-		err = 0;
+	if (unlikely(err))
+		return err;
+	if (READ_ONCE(rpc->state) != HOMA_INCOMING || !homa_msgin_complete(in) ||
+	    skb_queue_empty(&in->queue))
+		return RECV_AGAIN;
+	if (in->num_bpages > room)
+		return RECV_NO_ROOM;
+	return in->copied && homa_early_elsewhere(rpc) ? RECV_ELSEWHERE : 0;
+}
+
+/* Copies the message to the region. 0, an errno, RECV_AGAIN or RECV_NO_ROOM. */
+static int recv_copy(struct homa_recv *recv, struct homa_rpc *rpc)
+{
+	int err = recv_check(rpc, recv->room);
+
 	if (!err)
-		skb_queue_splice_init(&rpc->in.queue, &queue);
-	spin_unlock_bh(&rpc->lock);
-	if (!err)
-		return homa_msgin_copy_out(rpc, &queue);
+		return homa_msgin_copy_out(rpc, recv->found);
 	if (err != RECV_ELSEWHERE)
 		return err;
 	homa_early_restart(rpc);
@@ -250,7 +256,7 @@ static int recv_rpc(struct homa_recv *recv, struct homa_rpc *rpc)
 
 	args->id = rpc->key.id;
 	args->completion_cookie = rpc->cookie;
-	err = recv_finish(rpc, args, recv_copy(rpc, recv->room));
+	err = recv_finish(rpc, args, recv_copy(recv, rpc));
 	if (err == RECV_AGAIN)
 		return 0;
 	if (err && !args->id)
@@ -283,7 +289,7 @@ static int recv_message(struct homa_recv *recv, bool nonblocking)
 	do {
 		recv->args.id = id;
 		recv->args.completion_cookie = 0;
-		rpc = recv_wait(recv->hsk, &recv->args, nonblocking);
+		rpc = recv_wait(recv, nonblocking);
 		if (IS_ERR(rpc)) {
 			/* io_uring will come back with the same arguments. */
 			if (PTR_ERR(rpc) == -EAGAIN && recv->msg->msg_get_inq)
@@ -292,6 +298,7 @@ static int recv_message(struct homa_recv *recv, bool nonblocking)
 		}
 		result = recv_rpc(recv, rpc);
 		homa_rpc_put(rpc);
+		recv->found = 0;
 	} while (!result);
 	return result;
 }
@@ -346,6 +353,7 @@ int homa_recvmsg(struct socket *sock, struct msghdr *msg, size_t length,
 				       "cannot read homa_recvmsg_args");
 	recv.start = tt_event_now(hn, RECVMSG_START, hsk->port,
 				  task_pid_nr(current));
+	recv.found = recv.start;
 	homa_metric_inc(hn, recv_calls);
 	homa_steer_app(hn, recv.start);
 	result = recv_check_args(&recv);

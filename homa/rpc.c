@@ -680,7 +680,7 @@ void homa_rpc_fail(struct homa_rpc *rpc, int error)
 	homa_grant_remove(rpc);
 	homa_pacer_remove(rpc);
 	homa_msgin_stop_waiting(rpc);
-	homa_rpc_ready(rpc);
+	homa_rpc_ready(rpc, 0);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_fail);
 
@@ -747,7 +747,6 @@ static void rpc_queue(struct homa_rpc *rpc, bool first)
 	struct sock *sk = homa_sock_sk(hsk);
 	struct task_struct *task;
 
-	rcu_read_lock();
 	spin_lock(&hsk->lock);
 	if (rpc->in.early == HOMA_EARLY_OFFERED) {
 		list_del_init(&rpc->ready_links);	/* if it is still there */
@@ -759,30 +758,32 @@ static void rpc_queue(struct homa_rpc *rpc, bool first)
 		list_add_tail(&rpc->ready_links, &hsk->ready);
 	task = homa_waiter_take(hsk);
 	spin_unlock(&hsk->lock);
+
+	/* RCU keeps the task: it waits for who has bottom halves off, too. */
 	if (task)
 		wake_up_process(task);
-	rcu_read_unlock();
 	sk->sk_data_ready(sk);
 }
 
 /**
  * homa_rpc_ready() - hand a complete message or an error to the application
  * @rpc: RPC
+ * @at: homa_now() when its last packet came; or 0: now
  *
  * Context: rpc->lock held.
  */
-void homa_rpc_ready(struct homa_rpc *rpc)
+void homa_rpc_ready(struct homa_rpc *rpc, u64 at)
 {
 	struct homa_sock *hsk = rpc->hsk;
 
 	lockdep_assert_held(&rpc->lock);
 	trace_homa_rpc_ready(rpc, rpc->in.length);
 	if (rpc->private) {
-		tt_event(rpc->hn, HANDOFF, homa_trace_id(rpc), hsk->port);
+		tt_event_at(rpc->hn, at, HANDOFF, homa_trace_id(rpc), hsk->port);
 		rpc_announce(rpc);
 		return;
 	}
-	tt_event(rpc->hn, QUEUED, homa_trace_id(rpc), hsk->port);
+	tt_event_at(rpc->hn, at, QUEUED, homa_trace_id(rpc), hsk->port);
 	rpc_queue(rpc, false);
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_rpc_ready);

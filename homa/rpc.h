@@ -221,7 +221,7 @@ void homa_rpc_wake(struct homa_rpc *rpc);
 void homa_rpc_end(struct homa_rpc *rpc);
 void homa_rpc_fail(struct homa_rpc *rpc, int error);
 void homa_rpc_abort(struct homa_rpc *rpc, int error);
-void homa_rpc_ready(struct homa_rpc *rpc);
+void homa_rpc_ready(struct homa_rpc *rpc, u64 at);
 void homa_rpc_ready_again(struct homa_rpc *rpc);
 bool homa_rpc_is_ready(const struct homa_rpc *rpc);
 void homa_rpc_log(struct homa_net *hn, u64 id);

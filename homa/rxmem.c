@@ -244,29 +244,6 @@ bool homa_rxmem_scarce(struct homa_sock *hsk)
 }
 
 /**
- * homa_rxmem_is_helped() - may packets of a message use the reserve?
- * @rpc: RPC
- *
- * Context: rpc->lock held.
- */
-bool homa_rxmem_is_helped(const struct homa_rpc *rpc)
-{
-	return rpc->in.helped_until && time_before(jiffies, rpc->in.helped_until);
-}
-
-/**
- * homa_rxmem_completed() - a message is complete; if it was helped, others can be
- * @rpc: RPC
- *
- * Context: rpc->lock held.
- */
-void homa_rxmem_completed(struct homa_rpc *rpc)
-{
-	if (rpc->in.helped_until)
-		mod_delayed_work(system_wq, &rpc->hn->rx_help, 0);
-}
-
-/**
  * struct rx_help - messages to be helped
  * @num: entries in @best
  * @best: fewest missing bytes first

@@ -3,7 +3,11 @@
 #ifndef _HOMA_RXMEM_H
 #define _HOMA_RXMEM_H
 
+#include <linux/jiffies.h>
+#include <linux/workqueue.h>
+
 #include "drop.h"
+#include "rpc.h"
 #include "sock.h"
 
 extern atomic_long_t homa_rxmem_allocated;
@@ -15,10 +19,31 @@ void *homa_rxmem_alloc(struct homa_sock *hsk, struct kmem_cache *cache, gfp_t gf
 int homa_rxmem_net_init(struct homa_net *hn);
 void homa_rxmem_net_exit(struct homa_net *hn);
 bool homa_rxmem_scarce(struct homa_sock *hsk);
-bool homa_rxmem_is_helped(const struct homa_rpc *rpc);
-void homa_rxmem_completed(struct homa_rpc *rpc);
 enum homa_drop homa_rxmem_charge(struct homa_sock *hsk, u32 bytes, bool helped);
 void homa_rxmem_uncharge(struct homa_sock *hsk, u32 bytes);
 u32 homa_rxmem_window(struct homa_sock *hsk);
+
+/**
+ * homa_rxmem_is_helped() - may packets of a message use the reserve?
+ * @rpc: RPC
+ *
+ * Context: rpc->lock held.
+ */
+static inline bool homa_rxmem_is_helped(const struct homa_rpc *rpc)
+{
+	return rpc->in.helped_until && time_before(jiffies, rpc->in.helped_until);
+}
+
+/**
+ * homa_rxmem_completed() - a message is complete; if it was helped, others can be
+ * @rpc: RPC
+ *
+ * Context: rpc->lock held.
+ */
+static inline void homa_rxmem_completed(struct homa_rpc *rpc)
+{
+	if (rpc->in.helped_until)
+		mod_delayed_work(system_wq, &rpc->hn->rx_help, 0);
+}
 
 #endif /* _HOMA_RXMEM_H */

@@ -80,6 +80,8 @@ enum homa_drop homa_silent_admit(struct homa_sock *hsk,
 	host_left = READ_ONCE(s->max_host_rpcs) - atomic_read(&hn->server_rpcs);
 	if (host_left <= 0)
 		return HOMA_DROP_HOST_LIMIT;
+	if (whole && atomic_read(&hn->server_rpcs) < READ_ONCE(s->max_peer_rpcs))
+		return HOMA_CONSUMED;	/* nor can this peer have too many */
 	peer = homa_peer_find(hn, key);
 	if (peer) {
 		stranger = !READ_ONCE(peer->proven);
@@ -195,19 +197,6 @@ void homa_silent_heard(struct homa_rpc *rpc)
 	atomic_sub(kb, &rpc->peer->silent_kb);
 	atomic_sub(kb, &rpc->hsk->silent_kb);
 	atomic_sub(kb, &rpc->hn->silent_kb);
-}
-
-/**
- * homa_silent_complete() - a message has arrived: its sender is no stranger
- * @rpc: RPC
- *
- * Context: rpc->lock held.
- */
-void homa_silent_complete(struct homa_rpc *rpc)
-{
-	if (!READ_ONCE(rpc->peer->proven))
-		WRITE_ONCE(rpc->peer->proven, true);
-	homa_silent_over(rpc);
 }
 
 /**

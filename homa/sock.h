@@ -118,6 +118,17 @@ static inline struct homa_net *homa_sock_net(const struct homa_sock *hsk)
 }
 
 /**
+ * homa_sock_awaits_room() - does a message wait for room in the receive region?
+ * @hsk: socket
+ *
+ * Context: any; who has begun to wait meanwhile has seen what room there is.
+ */
+static inline bool homa_sock_awaits_room(const struct homa_sock *hsk)
+{
+	return !RB_EMPTY_ROOT(&hsk->buf_waiters.rb_root);
+}
+
+/**
  * homa_sock_error() - note why a call fails
  * @hsk: socket
  * @error: negative errno

@@ -52,6 +52,7 @@ struct homa_waiter {
 /**
  * struct homa_wait - how long a thread has waited
  * @left: jiffies that it may still wait
+ * @now: homa_now(), or 0 if time has passed since somebody asked
  * @began: when, in ns; 0: it has not
  * @limit: for so long it would poll, ns
  * @polled: it did for so long
@@ -60,6 +61,7 @@ struct homa_waiter {
  */
 struct homa_wait {
 	long left;
+	u64 now;
 	u64 began;
 	u64 limit;
 	u64 polled;
@@ -113,9 +115,9 @@ static struct homa_waiter *waiter_choose(struct homa_sock *hsk)
  * homa_waiter_take() - choose a thread for a message
  * @hsk: socket
  *
- * Context: hsk->lock and RCU read lock held.
+ * Context: hsk->lock and RCU read lock held, or bottom halves off.
  * Return: the thread, to be woken with wake_up_process() before the RCU read lock is
- *	dropped, as it may leave at any time; NULL: none waits
+ *	dropped, or bottom halves are on, as it may leave at any time; NULL: none waits
  */
 struct task_struct *homa_waiter_take(struct homa_sock *hsk)
 {
@@ -161,7 +163,8 @@ static struct homa_rpc *ready_pop(struct homa_sock *hsk, struct homa_waiter *w)
 	if (rpc) {
 		list_del_init(&rpc->ready_links);
 		homa_rpc_get(rpc);
-		list_del_init(&w->links);
+		if (!list_empty(&w->links))
+			list_del_init(&w->links);
 	} else if (list_empty(&w->links)) {
 		w->woken = false;
 		w->cpu = raw_smp_processor_id();
@@ -204,6 +207,7 @@ static void wait_poll(struct homa_sock *hsk, const struct homa_rpc *rpc,
 		return;
 	wait->began = homa_now();
 	wait->limit = limit;
+	wait->now = 0;
 	if (READ_ONCE(hsk->poll_pays) < POLL_WORTH)
 		return;
 	if (wait->left != MAX_SCHEDULE_TIMEOUT)
@@ -233,7 +237,7 @@ static void wait_learn(struct homa_sock *hsk, const struct homa_rpc *rpc,
 }
 
 static void wait_count(struct homa_sock *hsk, struct homa_rpc *rpc,
-		       const struct homa_wait *wait)
+		       struct homa_wait *wait)
 {
 	struct homa_net *hn = homa_sock_net(hsk);
 
@@ -246,15 +250,17 @@ static void wait_count(struct homa_sock *hsk, struct homa_rpc *rpc,
 	homa_metric_add(hn, blocked_cycles, wait->slept);
 	if (wait->began)
 		wait_learn(hsk, rpc, wait);
-	tt_event_at(hn, wait->woke, WAIT_FOUND, homa_trace_id(rpc),
-		    task_pid_nr(current), hsk->port, !!wait->slept);
+	wait->now = tt_event_from(hn, wait->woke, WAIT_FOUND, homa_trace_id(rpc),
+				  task_pid_nr(current), hsk->port,
+				  !!wait->slept);
 	trace_homa_wait_found(rpc, rpc->in.length);
 }
 
 static void wait_sleep(struct homa_wait *wait)
 {
-	u64 start = homa_now();
+	u64 start = wait->now ?: homa_now();
 
+	wait->now = 0;
 	wait->left = schedule_timeout(wait->left);
 	wait->woke = homa_now();
 	wait->slept += max_t(u64, wait->woke - start, 1);
@@ -292,15 +298,17 @@ static void waiter_leave(struct homa_sock *hsk, struct homa_waiter *w)
  * homa_wait_shared() - wait for any shared message
  * @hsk: socket
  * @nonblocking: do not wait
+ * @at: homa_now() or 0; result: when the RPC was found
  *
  * Context: process, sleeps.
  * Return: an RPC with a reference, or ERR_PTR: -EAGAIN (also after
  *	SO_RCVTIMEO), -EINTR, -ESHUTDOWN
  */
-struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking)
+struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking, u64 *at)
 {
 	struct homa_wait wait = {
 		.left = sock_rcvtimeo(homa_sock_sk(hsk), nonblocking),
+		.now = *at,
 	};
 	struct homa_waiter w = { .task = current, .polling = true };
 	struct homa_rpc *rpc;
@@ -316,6 +324,7 @@ struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking)
 		if (rpc) {
 			homa_early_copy(rpc);
 			homa_rpc_put(rpc);
+			wait.now = 0;
 		}
 		err = wait_error(hsk, wait.left);
 		if (err) {
@@ -326,6 +335,7 @@ struct homa_rpc *homa_wait_shared(struct homa_sock *hsk, bool nonblocking)
 			waiter_wait(hsk, &w, &wait);
 	}
 	wait_count(hsk, rpc, &wait);
+	*at = wait.now;
 	return rpc;
 }
 
@@ -339,9 +349,9 @@ static bool private_ready(struct homa_rpc *rpc)
 	return ready;
 }
 
-/* Sleeps until a private RPC has a message or an error, or has ended. */
+/* Sleeps until a private RPC has a message or an error, or has ended. @at: when */
 static int private_wait(struct homa_sock *hsk, struct homa_rpc *rpc,
-			bool nonblocking)
+			bool nonblocking, u64 *at)
 {
 	struct homa_wait wait = {
 		.left = sock_rcvtimeo(homa_sock_sk(hsk), nonblocking),
@@ -370,6 +380,7 @@ static int private_wait(struct homa_sock *hsk, struct homa_rpc *rpc,
 			return err;
 	}
 	wait_count(hsk, rpc, &wait);
+	*at = wait.now;
 	return 0;
 }
 
@@ -396,6 +407,7 @@ static int private_claim(struct homa_sock *hsk, struct homa_rpc *rpc)
  * @id: from user space
  * @nonblocking: do not wait
  * @keep_id: result: the id that user space gave stays in its arguments
+ * @at: result: when it was found to be ready
  *
  * Nobody else can wait for the RPC until the caller clears its @waiting.
  *
@@ -404,7 +416,7 @@ static int private_claim(struct homa_sock *hsk, struct homa_rpc *rpc)
  *	private RPC (any more); otherwise as homa_wait_shared()
  */
 struct homa_rpc *homa_wait_private(struct homa_sock *hsk, u64 id,
-				   bool nonblocking, bool *keep_id)
+				   bool nonblocking, bool *keep_id, u64 *at)
 {
 	struct homa_rpc *rpc = homa_rpc_find_client(hsk, id);
 	int err;
@@ -415,7 +427,7 @@ struct homa_rpc *homa_wait_private(struct homa_sock *hsk, u64 id,
 					       "no RPC with this id"));
 	err = private_claim(hsk, rpc);
 	if (!err) {
-		err = private_wait(hsk, rpc, nonblocking);
+		err = private_wait(hsk, rpc, nonblocking, at);
 		if (!err)
 			return rpc;
 		spin_lock_bh(&rpc->lock);

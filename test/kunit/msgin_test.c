@@ -73,7 +73,7 @@ static enum homa_drop arrive_sized(struct homa_rpc *rpc, u32 start, u32 end,
 	if (truesize)
 		skb->truesize = truesize;
 	spin_lock_bh(&rpc->lock);
-	drop = homa_msgin_add(rpc, skb, start, end - start, retransmit);
+	drop = homa_msgin_add(rpc, skb, start, end - start, retransmit, 0);
 	spin_unlock_bh(&rpc->lock);
 	if (drop != HOMA_ACCEPTED)
 		kfree_skb(skb);
@@ -388,7 +388,7 @@ static void homa_msgin_add__no_memory_for_a_gap(struct kunit *test)
 	spin_lock_bh(&rpc->lock);
 	for (i = 0; i < 2; i++) {
 		current->fail_nth = 1;
-		drop[i] = homa_msgin_add(rpc, skb, i ? 50 : 500, 10, false);
+		drop[i] = homa_msgin_add(rpc, skb, i ? 50 : 500, 10, false, 0);
 		current->fail_nth = 0;
 	}
 	spin_unlock_bh(&rpc->lock);

@@ -18,6 +18,24 @@ static struct homa_rcvbuf *region(struct kunit *test, u32 pages)
 	return rb;
 }
 
+static int reserve(struct homa_rcvbuf *rb, struct homa_net *hn, u32 length,
+		   u32 *offsets)
+{
+	int n;
+
+	local_bh_disable();
+	n = homa_rcvbuf_reserve(rb, hn, length, offsets);
+	local_bh_enable();
+	return n;
+}
+
+static void deliver(struct homa_rcvbuf *rb, const u32 *offsets, int count)
+{
+	local_bh_disable();
+	homa_rcvbuf_deliver(rb, offsets, count);
+	local_bh_enable();
+}
+
 struct layout_case {
 	const char *desc;
 	u32 pages;
@@ -72,8 +90,8 @@ static void homa_rcvbuf_reserve__layout(struct kunit *test)
 	int i, n = 0;
 
 	for (i = 0; i < MAX_STEPS && param->lengths[i]; i++)
-		n = homa_rcvbuf_reserve(rb, test->priv, param->lengths[i],
-					offsets);
+		n = reserve(rb, test->priv, param->lengths[i],
+			    offsets);
 	KUNIT_EXPECT_EQ(test, n, param->result);
 	for (i = 0; i < n; i++)
 		KUNIT_EXPECT_EQ(test, offsets[i], param->offsets[i]);
@@ -85,11 +103,11 @@ static void homa_rcvbuf_reserve__failure_takes_nothing(struct kunit *test)
 	struct homa_rcvbuf *rb = region(test, 2);
 	u32 offsets[HOMA_MAX_BPAGES];
 
-	KUNIT_EXPECT_EQ(test, homa_rcvbuf_reserve(rb, test->priv, 3 * PAGE,
-						  offsets), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, reserve(rb, test->priv, 3 * PAGE,
+				      offsets), -ENOSPC);
 	KUNIT_EXPECT_EQ(test, homa_rcvbuf_available(rb), 2ULL * PAGE);
-	KUNIT_EXPECT_EQ(test, homa_rcvbuf_reserve(rb, test->priv, 2 * PAGE,
-						  offsets), 2);
+	KUNIT_EXPECT_EQ(test, reserve(rb, test->priv, 2 * PAGE,
+				      offsets), 2);
 	homa_rcvbuf_free(rb);
 }
 
@@ -101,15 +119,15 @@ static void homa_rcvbuf_reserve__empty_shared_page_is_renewed(struct kunit *test
 	int i;
 
 	for (i = 0; i < 10; i++) {
-		KUNIT_EXPECT_EQ(test, homa_rcvbuf_reserve(rb, test->priv, 50000,
-							  &offset), 1);
+		KUNIT_EXPECT_EQ(test, reserve(rb, test->priv, 50000,
+					      &offset), 1);
 		KUNIT_EXPECT_EQ(test, offset, 0U);
-		homa_rcvbuf_deliver(rb, &offset, 1);
+		deliver(rb, &offset, 1);
 		KUNIT_EXPECT_EQ(test, homa_rcvbuf_give_back(rb, &offset, 1), 0);
 		KUNIT_EXPECT_EQ(test, homa_rcvbuf_available(rb), (u64)PAGE);
 	}
 	KUNIT_EXPECT_EQ(test, host_counter(test->priv, bpage_reuses), 9ULL);
-	KUNIT_EXPECT_EQ(test, homa_rcvbuf_reserve(rb, test->priv, PAGE, whole),
+	KUNIT_EXPECT_EQ(test, reserve(rb, test->priv, PAGE, whole),
 			1);
 	homa_rcvbuf_free(rb);
 }
@@ -119,14 +137,14 @@ static void homa_rcvbuf_reserve__retired_page_lives_on(struct kunit *test)
 	struct homa_rcvbuf *rb = region(test, 2);
 	u32 a, b, c;
 
-	KUNIT_EXPECT_EQ(test, homa_rcvbuf_reserve(rb, test->priv, 40000, &a), 1);
-	KUNIT_EXPECT_EQ(test, homa_rcvbuf_reserve(rb, test->priv, 40000, &b), 1);
+	KUNIT_EXPECT_EQ(test, reserve(rb, test->priv, 40000, &a), 1);
+	KUNIT_EXPECT_EQ(test, reserve(rb, test->priv, 40000, &b), 1);
 	KUNIT_EXPECT_EQ(test, rb->num_free, 0U);
-	KUNIT_EXPECT_EQ(test, homa_rcvbuf_reserve(rb, test->priv, 40000, &c),
+	KUNIT_EXPECT_EQ(test, reserve(rb, test->priv, 40000, &c),
 			-ENOSPC);
 	homa_rcvbuf_release(rb, &a, 1);
 	KUNIT_EXPECT_EQ(test, rb->num_free, 1U);
-	KUNIT_EXPECT_EQ(test, homa_rcvbuf_reserve(rb, test->priv, 40000, &c), 1);
+	KUNIT_EXPECT_EQ(test, reserve(rb, test->priv, 40000, &c), 1);
 	KUNIT_EXPECT_EQ(test, c, a);
 	homa_rcvbuf_free(rb);
 }
@@ -167,11 +185,11 @@ static void homa_rcvbuf_give_back__misuse(struct kunit *test)
 	struct homa_rcvbuf *rb = region(test, 6);
 	u32 mine[3], other[2];
 
-	KUNIT_EXPECT_EQ(test, homa_rcvbuf_reserve(rb, test->priv, 2 * PAGE + 1,
-						  mine), 3);
-	KUNIT_EXPECT_EQ(test, homa_rcvbuf_reserve(rb, test->priv, PAGE + 1,
-						  other), 2);
-	homa_rcvbuf_deliver(rb, mine, 3);
+	KUNIT_EXPECT_EQ(test, reserve(rb, test->priv, 2 * PAGE + 1,
+				      mine), 3);
+	KUNIT_EXPECT_EQ(test, reserve(rb, test->priv, PAGE + 1,
+				      other), 2);
+	deliver(rb, mine, 3);
 	KUNIT_EXPECT_EQ(test, rb->num_free, 2U);
 
 	KUNIT_EXPECT_EQ(test, homa_rcvbuf_give_back(rb, param->offsets,
@@ -216,8 +234,8 @@ static void homa_rcvbuf_available__bytes(struct kunit *test)
 	int i;
 
 	for (i = 0; param->lengths[i]; i++)
-		KUNIT_EXPECT_GT(test, homa_rcvbuf_reserve(rb, test->priv,
-							  param->lengths[i],
+		KUNIT_EXPECT_GT(test, reserve(rb, test->priv,
+					      param->lengths[i],
 							  offsets), 0);
 	KUNIT_EXPECT_EQ(test, homa_rcvbuf_available(rb), param->available);
 	homa_rcvbuf_free(rb);
@@ -349,7 +367,7 @@ static void stress_reserve(struct stress *s, struct held *held)
 	u32 length = 1 + prandom_u32_state(&s->rnd) %
 			 limits[prandom_u32_state(&s->rnd) % ARRAY_SIZE(limits)];
 	u64 before = homa_rcvbuf_available(s->rb);
-	int n = homa_rcvbuf_reserve(s->rb, s->test->priv, length,
+	int n = reserve(s->rb, s->test->priv, length,
 				    held->offsets);
 
 	if (n < 0) {
@@ -377,7 +395,7 @@ static void stress_step(struct stress *s)
 							       held->count), 0);
 		held->length = 0;
 	} else if (prandom_u32_state(&s->rnd) % 4) {
-		homa_rcvbuf_deliver(s->rb, held->offsets, held->count);
+		deliver(s->rb, held->offsets, held->count);
 		held->delivered = true;
 	} else {
 		homa_rcvbuf_release(s->rb, held->offsets, held->count);

@@ -224,7 +224,7 @@ static void homa_rpc_end__lets_go(struct kunit *test)
 	spin_lock_bh(&rpc->lock);
 	rpc->in.length = 10;
 	rpc->in.left = 0;
-	homa_rpc_ready(rpc);
+	homa_rpc_ready(rpc, 0);
 	spin_unlock_bh(&rpc->lock);
 	KUNIT_EXPECT_FALSE(test, list_empty(&live->hsk->ready));
 	end(rpc);
@@ -351,7 +351,7 @@ static void homa_rpc_ready__in_order_and_once(struct kunit *test)
 		rpcs[i] = live_rpc(test, 2 * i + 1);
 	for (i = 0; i < 6; i++) {
 		spin_lock_bh(&rpcs[i % 3]->lock);
-		homa_rpc_ready(rpcs[i % 3]);
+		homa_rpc_ready(rpcs[i % 3], 0);
 		spin_unlock_bh(&rpcs[i % 3]->lock);
 	}
 	i = 0;

@@ -196,15 +196,19 @@ do {									\
  * nothing is recorded. The clock costs more than the rest of a record.
  */
 #define tt_event_now(owner, name, ...)					\
+	tt_event_from(owner, 0, name, ##__VA_ARGS__)
+
+/* The same for what may happen together with something else: @ns is when, or 0. */
+#define tt_event_from(owner, ns, name, ...)				\
 ({									\
-	u64 __ns = 0;							\
+	u64 __ns = 0, __at = (ns);					\
 									\
 	if (static_branch_likely(&tt_enabled))				\
-		__ns = __tt_record(&(owner)->tt, tt_##name, 0		\
+		__ns = __tt_record(&(owner)->tt, tt_##name, __at	\
 			   __TT_PASTE(__TT_CAST, __TT_COUNT(__VA_ARGS__)) \
 			   (__VA_ARGS__)				\
 			   __TT_PASTE(__TT_PAD, __TT_COUNT(__VA_ARGS__))); \
-	__ns ?: tt_clock();						\
+	__ns ?: __at ?: tt_clock();					\
 })
 
 /* As tt_event(), for what happens together with something else: @ns is what
