@@ -106,8 +106,8 @@ static u32 data_stride(const struct homa_rx *rx)
 }
 
 /* Checks that each segment lies within the message. */
-static enum homa_drop data_check_segments(const struct homa_rx *rx, u32 length,
-					  u32 stride)
+static noinline enum homa_drop data_check_segments(const struct homa_rx *rx,
+						   u32 length, u32 stride)
 {
 	u32 at = sizeof(struct homa_data_hdr) - sizeof(__be32);
 	u32 size = rx->skb->len;
@@ -179,14 +179,12 @@ static void ack_process(struct homa_rx *rx, const struct homa_ack *ack)
 }
 
 /* Tells a sender that has old cutoffs the current ones, once a jiffy. */
-static void data_check_cutoffs(struct homa_rx *rx, struct homa_rpc *rpc,
-			       __be16 version)
+static noinline void data_send_cutoffs(struct homa_rx *rx, struct homa_rpc *rpc,
+				       u16 ours)
 {
-	u16 ours = READ_ONCE(rx->hn->sysctl.cutoff_version);
 	struct homa_cutoffs_hdr h = {};
 
-	if (ntohs(version) == ours ||
-	    READ_ONCE(rpc->peer->cutoffs_sent) == jiffies)
+	if (READ_ONCE(rpc->peer->cutoffs_sent) == jiffies)
 		return;
 	WRITE_ONCE(rpc->peer->cutoffs_sent, jiffies);
 	homa_prio_fill_cutoffs(rx->hn, &h);
@@ -218,8 +216,8 @@ static void data_start_grants(struct homa_rx *rx, struct homa_rpc *rpc)
 }
 
 /* Takes in each segment as a packet of its own. */
-static enum homa_drop data_add_segments(struct homa_rx *rx,
-					struct homa_rpc *rpc, u32 stride)
+static noinline enum homa_drop data_add_segments(struct homa_rx *rx,
+						 struct homa_rpc *rpc, u32 stride)
 {
 	bool retransmit = ((struct homa_data_hdr *)rx->h)->retransmit;
 	u32 at = sizeof(struct homa_data_hdr);
@@ -296,6 +294,7 @@ static void data_settle(struct homa_rx *rx, struct homa_rpc *rpc)
 static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc, u64 now)
 {
 	struct homa_data_hdr *h = (struct homa_data_hdr *)rx->h;
+	u16 cutoffs = READ_ONCE(rx->hn->sysctl.cutoff_version);
 	u32 stride = data_stride(rx);
 	u32 end = rpc->in.end;
 	enum homa_drop drop;
@@ -305,7 +304,8 @@ static enum homa_drop data_add(struct homa_rx *rx, struct homa_rpc *rpc, u64 now
 	if (!homa_is_client(rpc) && h->hints & HOMA_HINT_INCAST)
 		rpc->incast = true;
 	rpc->window = max(rpc->window, ntohs(h->common.window));
-	data_check_cutoffs(rx, rpc, h->cutoff_version);
+	if (ntohs(h->cutoff_version) != cutoffs)
+		data_send_cutoffs(rx, rpc, cutoffs);
 	data_start_grants(rx, rpc);
 	drop = stride ? data_add_segments(rx, rpc, stride) :
 			data_add_whole(rx, rpc, now);

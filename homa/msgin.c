@@ -14,6 +14,8 @@
  * data is dropped until there is room, and then asked for again.
  */
 #include <kunit/visibility.h>
+#include <linux/fault-inject-usercopy.h>
+#include <linux/instrumented.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -307,7 +309,7 @@ static enum homa_drop msgin_charge(struct homa_rpc *rpc, u32 truesize)
 		     (u64)MSGIN_TRUESIZE_FACTOR * HOMA_MAX_LARGE_LENGTH > INT_MAX);
 	if (rpc->in.truesize + truesize > limit)
 		return HOMA_DROP_LIMIT;
-	return homa_rxmem_charge(rpc->hsk, truesize, homa_rxmem_is_helped(rpc));
+	return homa_rxmem_charge(rpc, truesize);
 }
 
 /* Once packets have been copied to the region, nothing of later ones may go there but
@@ -529,16 +531,33 @@ static noinline int msgin_copy_pieces(struct homa_rpc *rpc, struct sk_buff *skb)
 	return 0;
 }
 
-/* A packet's data, if it is in one piece that is always mapped, as of most; or NULL. */
-static const void *msgin_flat(const struct sk_buff *skb)
+/* Copies from a page, of which usercopy has nothing to say, as copy_page_to_iter() does. */
+static unsigned long copy_page_to_user(void __user *to, const void *from, u32 n)
+{
+	might_fault();
+	if (should_fail_usercopy() || !access_ok(to, n))
+		return n;
+	instrument_copy_to_user(to, from, n);
+	return raw_copy_to_user(to, from, n);
+}
+
+/* Copies a packet that goes to one bpage, and whose data is in one piece that is always
+ * mapped, as of most. False if it has to be done otherwise, or cannot be.
+ */
+static __always_inline bool msgin_copy_flat(struct sk_buff *skb,
+					    void __user *to)
 {
 	const struct skb_shared_info *shinfo = skb_shinfo(skb);
+	const struct homa_rx_cb *cb = homa_rx_cb(skb);
+	const void *from;
 
 	if (!skb_is_nonlinear(skb))
-		return skb->data;
-	if (skb_headlen(skb) || shinfo->nr_frags != 1 || shinfo->frag_list)
-		return NULL;
-	return skb_frag_address_safe(&shinfo->frags[0]);
+		return !copy_to_user(to, skb->data + cb->skip, cb->length);
+	if (skb_headlen(skb) || shinfo->nr_frags != 1 || shinfo->frag_list ||
+	    cb->skip + cb->length > skb_frag_size(&shinfo->frags[0]))
+		return false;
+	from = skb_frag_address_safe(&shinfo->frags[0]);
+	return from && !copy_page_to_user(to, from + cb->skip, cb->length);
 }
 
 /* Inline as those that follow: two functions use it, and short messages shall not pay for
@@ -548,14 +567,13 @@ static __always_inline int msgin_copy_skb(struct homa_rpc *rpc,
 					  struct sk_buff *skb)
 {
 	const struct homa_rx_cb *cb = homa_rx_cb(skb);
-	const void *flat = msgin_flat(skb);
+	u32 in_page = cb->offset & (HOMA_BPAGE_SIZE - 1);
 
-	if (!flat || (cb->offset & (HOMA_BPAGE_SIZE - 1)) + cb->length >
-		     HOMA_BPAGE_SIZE)
-		return msgin_copy_pieces(rpc, skb);
-	return copy_to_user(homa_rcvbuf_user(rpc->hsk->rcvbuf, rpc->in.bpages,
-					     cb->offset),
-			    flat + cb->skip, cb->length) ? -EFAULT : 0;
+	if (in_page + cb->length <= HOMA_BPAGE_SIZE &&
+	    msgin_copy_flat(skb, homa_rcvbuf_user(rpc->hsk->rcvbuf,
+						  rpc->in.bpages, cb->offset)))
+		return 0;
+	return msgin_copy_pieces(rpc, skb);
 }
 
 /* Copies packets to the region. 0 or -EFAULT. */
@@ -568,7 +586,7 @@ static __always_inline int msgin_copy(struct homa_rpc *rpc,
 	/* Backwards, so that of overlapping packets the first one counts. */
 	skb_queue_reverse_walk(queue, skb) {
 		err = msgin_copy_skb(rpc, skb);
-		if (err)
+		if (err || skb_queue_is_first(queue, skb))
 			break;
 		cond_resched();
 	}
@@ -604,7 +622,8 @@ static __always_inline void msgin_free_copied(struct homa_rpc *rpc,
 		count += 1 + homa_rx_cb(skb)->joined.packets;
 		homa_rxmem_uncharge(rpc->hsk, skb->truesize);
 		msgin_consume(skb);
-		cond_resched();
+		if (!skb_queue_empty(queue))
+			cond_resched();
 	}
 	homa_metric_add(rpc->hn, skb_frees, count);
 	tt_event(rpc->hn, SKBS_FREED, count, homa_trace_id(rpc));

@@ -160,4 +160,11 @@ static inline bool homa_msgin_complete(const struct homa_msgin *in)
 	return in->length > 0 && in->left == 0;
 }
 
+/* Has homa_msgin_free() anything to do? */
+static inline bool homa_msgin_holds_any(const struct homa_msgin *in)
+{
+	return !skb_queue_empty(&in->queue) || in->num_bpages ||
+	       in->bpages != in->few_bpages || !list_empty(&in->gaps);
+}
+
 #endif /* _HOMA_MSGIN_H */

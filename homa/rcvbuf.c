@@ -78,28 +78,20 @@ void homa_rcvbuf_free(struct homa_rcvbuf *rb)
 EXPORT_SYMBOL_IF_KUNIT(homa_rcvbuf_free);
 
 /**
- * homa_rcvbuf_permitted() - may messages be written to the current process?
+ * __homa_rcvbuf_permitted() - homa_rcvbuf_permitted() for other credentials
  * @rb: region
  *
- * Messages go to the memory of whoever receives them, at the addresses that the
- * region had where it was set. So threads and children may receive, and other
- * processes of the same user that have mapped the region at the same place. But a
- * socket that was given to a process with more power must not become a way to
- * write to that one's memory.
- *
  * Context: process.
- * Return: true if the process has the user ids and no more capabilities than the
- *	one that set the region
+ * Return: as there
  */
-bool homa_rcvbuf_permitted(const struct homa_rcvbuf *rb)
+bool __homa_rcvbuf_permitted(const struct homa_rcvbuf *rb)
 {
 	const struct cred *cred = current_cred();
 
-	return cred == rb->cred ||
-	       (cred->user_ns == rb->cred->user_ns &&
-		uid_eq(cred->euid, rb->cred->euid) &&
-		uid_eq(cred->uid, rb->cred->uid) &&
-		cap_issubset(cred->cap_permitted, rb->cred->cap_permitted));
+	return cred->user_ns == rb->cred->user_ns &&
+	       uid_eq(cred->euid, rb->cred->euid) &&
+	       uid_eq(cred->uid, rb->cred->uid) &&
+	       cap_issubset(cred->cap_permitted, rb->cred->cap_permitted);
 }
 
 /* Frees a page that nobody uses, unless new chunks may still come from it. */
@@ -157,7 +149,9 @@ int homa_rcvbuf_reserve(struct homa_rcvbuf *rb, struct homa_net *hn,
 	spin_lock(&rb->lock);
 	if (shared_page_empty(rb)) {
 		homa_metric_inc(hn, bpage_reuses);
-		shared_page_retire(rb);
+		if (full)
+			shared_page_retire(rb);	/* it may be the last one */
+		rb->shared_used = 0;
 	}
 	renew = rest && (rb->shared < 0 ||
 			 rb->shared_used + rest > HOMA_BPAGE_SIZE);

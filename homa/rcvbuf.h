@@ -4,6 +4,7 @@
 #define _HOMA_RCVBUF_H
 
 #include <linux/spinlock.h>
+#include <linux/cred.h>
 #include <linux/kernel.h>
 #include <linux/types.h>
 #include <linux/uio.h>
@@ -46,7 +47,7 @@ struct homa_rcvbuf {
 	struct homa_bpage bpages[];
 };
 
-bool homa_rcvbuf_permitted(const struct homa_rcvbuf *rb);
+bool __homa_rcvbuf_permitted(const struct homa_rcvbuf *rb);
 struct homa_rcvbuf *homa_rcvbuf_alloc(u64 start, u64 length);
 void homa_rcvbuf_free(struct homa_rcvbuf *rb);
 int homa_rcvbuf_reserve(struct homa_rcvbuf *rb, struct homa_net *hn,
@@ -56,6 +57,25 @@ void homa_rcvbuf_release(struct homa_rcvbuf *rb, const u32 *offsets, int count);
 int homa_rcvbuf_give_back(struct homa_rcvbuf *rb, const u32 *offsets,
 			  int count);
 u64 homa_rcvbuf_available(struct homa_rcvbuf *rb);
+
+/**
+ * homa_rcvbuf_permitted() - may messages be written to the current process?
+ * @rb: region
+ *
+ * Messages go to the memory of whoever receives them, at the addresses that the
+ * region had where it was set. So threads and children may receive, and other
+ * processes of the same user that have mapped the region at the same place. But a
+ * socket that was given to a process with more power must not become a way to
+ * write to that one's memory.
+ *
+ * Context: process.
+ * Return: true if the process has the user ids and no more capabilities than the
+ *	one that set the region
+ */
+static inline bool homa_rcvbuf_permitted(const struct homa_rcvbuf *rb)
+{
+	return current_cred() == rb->cred || __homa_rcvbuf_permitted(rb);
+}
 
 /**
  * homa_rcvbuf_user() - where a byte of a message goes

@@ -43,8 +43,8 @@ static void __user *recv_offsets(const struct homa_recv *recv, u32 index)
 }
 
 /* The application gives back what @recv->args has no room for. */
-static int recv_take_more(struct homa_recv *recv, struct homa_rcvbuf *rb,
-			  u32 count)
+static noinline int recv_take_more(struct homa_recv *recv, struct homa_rcvbuf *rb,
+				   u32 count)
 {
 	u32 offsets[HOMA_MAX_BPAGES];
 	u32 i, n;
@@ -85,7 +85,7 @@ static int recv_take_bpages(struct homa_recv *recv)
 		    hsk->port, count);
 	err = homa_rcvbuf_give_back(rb, args->bpage_offsets,
 				    min_t(u32, count, HOMA_MAX_BPAGES));
-	if (!err)
+	if (!err && count > HOMA_MAX_BPAGES)
 		err = recv_take_more(recv, rb, count);
 	if (homa_sock_awaits_room(hsk))
 		homa_msgin_serve_waiters(hsk);
@@ -171,13 +171,9 @@ static int recv_copy(struct homa_recv *recv, struct homa_rpc *rpc)
 	return RECV_AGAIN;
 }
 
-/* The response has been received: the server can forget the RPC. */
-static void recv_ack(struct homa_rpc *rpc, struct sk_buff_head *txq)
+/* Acknowledges a response in a packet of its own. */
+static noinline void recv_send_ack(struct homa_rpc *rpc, struct sk_buff_head *txq)
 {
-	struct homa_ack ack = {
-		.client_id = cpu_to_be64(rpc->key.id),
-		.server_port = rpc->dport,
-	};
 	struct homa_path path = {
 		.saddr = rpc->saddr,
 		.daddr = rpc->daddr,
@@ -186,10 +182,20 @@ static void recv_ack(struct homa_rpc *rpc, struct sk_buff_head *txq)
 		.id = rpc->key.id,
 	};
 
-	if (homa_peer_push_ack(rpc->peer, &ack))
-		return;
 	homa_metric_inc(rpc->hn, ack_overflows);
 	homa_output_ack(rpc->hsk, &path, rpc->peer, txq);
+}
+
+/* The response has been received: the server can forget the RPC. */
+static void recv_ack(struct homa_rpc *rpc, struct sk_buff_head *txq)
+{
+	struct homa_ack ack = {
+		.client_id = cpu_to_be64(rpc->key.id),
+		.server_port = rpc->dport,
+	};
+
+	if (!homa_peer_push_ack(rpc->peer, &ack))
+		recv_send_ack(rpc, txq);
 }
 
 /* A message stays where it is, but for shared ones that the first call which has
@@ -212,7 +218,7 @@ static int recv_finish(struct homa_rpc *rpc, struct homa_recvmsg_args *args,
 {
 	struct homa_msgin *in = &rpc->in;
 	bool client = homa_is_client(rpc);
-	struct sk_buff_head txq;
+	struct sk_buff_head txq __uninitialized;
 
 	__skb_queue_head_init(&txq);
 	spin_lock_bh(&rpc->lock);

@@ -538,7 +538,8 @@ static void rpc_free(struct homa_rpc *rpc)
 	struct homa_sock *hsk = rpc->hsk;
 
 	tt_event(rpc->hn, RPC_REAPED, homa_trace_id(rpc), hsk->port);
-	homa_msgin_free(rpc);
+	if (homa_msgin_holds_any(&rpc->in))
+		homa_msgin_free(rpc);
 	homa_msgout_free(&rpc->out, hsk);
 	dst_release(rpc->dst);
 	homa_dev_put(rpc->dev);

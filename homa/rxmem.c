@@ -29,7 +29,7 @@
 #include "rxmem.h"
 
 #define RX_QUANTUM 65536
-#define RX_FREE 65536
+#define RX_FREE HOMA_RX_FREE
 
 /* Of the limits of host and machine, one part in so many is the reserve. */
 #define RX_RESERVE 8
@@ -160,17 +160,18 @@ static void rxmem_shrink(struct homa_sock *hsk, long wanted)
 }
 
 /**
- * homa_rxmem_charge() - may a packet wait to be received?
- * @hsk: its socket, which has a region
+ * __homa_rxmem_charge() - homa_rxmem_charge() for more than costs nothing
+ * @hsk: socket of the packet
  * @bytes: memory that it occupies
+ * @sum: that of all packets of the socket
  * @helped: its message may use the reserve
  *
  * Context: any; takes the generic lock of the socket now and then.
  * Return: HOMA_ACCEPTED, or why not
  */
-enum homa_drop homa_rxmem_charge(struct homa_sock *hsk, u32 bytes, bool helped)
+enum homa_drop __homa_rxmem_charge(struct homa_sock *hsk, u32 bytes, long sum,
+				   bool helped)
 {
-	long sum = atomic_long_add_return(bytes, &hsk->rx_mem);
 	u64 region = (u64)hsk->rcvbuf->num_bpages << HOMA_BPAGE_SHIFT;
 	enum homa_drop drop = HOMA_ACCEPTED;
 
@@ -186,16 +187,16 @@ enum homa_drop homa_rxmem_charge(struct homa_sock *hsk, u32 bytes, bool helped)
 }
 
 /**
- * homa_rxmem_uncharge() - a packet has been received, or dropped
- * @hsk: its socket
- * @bytes: memory that it occupied
+ * __homa_rxmem_uncharge() - homa_rxmem_uncharge() for a socket that has a pool
+ * @hsk: socket of the packet
+ * @sum: memory of all its packets that are left
  *
  * Context: any; takes the generic lock of the socket now and then.
  */
-void homa_rxmem_uncharge(struct homa_sock *hsk, u32 bytes)
+void __homa_rxmem_uncharge(struct homa_sock *hsk, long sum)
 {
-	long wanted = atomic_long_sub_return(bytes, &hsk->rx_mem) - RX_FREE;
 	long pool = READ_ONCE(hsk->rx_pool);
+	long wanted = sum - RX_FREE;
 
 	if (pool && (wanted <= 0 || pool - wanted > RX_SPARE))
 		rxmem_shrink(hsk, max(wanted, 0L));
