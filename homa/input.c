@@ -198,7 +198,7 @@ static u64 data_start_response(struct homa_rpc *rpc, u32 length, u32 incoming)
 	rpc->out.num_resends = 0;
 	rpc->out.granted = rpc->out.next;
 	homa_rpc_set_state(rpc, HOMA_INCOMING);
-	return homa_msgin_start(rpc, length, incoming);
+	return homa_msgin_start(rpc, length, incoming, 0);
 }
 
 /* Finds out who schedules a message; tried again if there was no memory. */
@@ -332,7 +332,7 @@ static enum homa_drop data_known(struct homa_rx *rx, struct homa_rpc *rpc)
 					  ntohl(h->incoming));
 	else if (rpc->state == HOMA_INCOMING && rpc->in.length < 0)
 		now = homa_msgin_start(rpc, ntohl(h->message_length),
-				       ntohl(h->incoming));
+				       ntohl(h->incoming), rpc->created);
 	if (rpc->state != HOMA_INCOMING || homa_msgin_complete(&rpc->in))
 		return h->retransmit ? HOMA_DROP_RESENT_DUPLICATE :
 				       HOMA_DROP_DUPLICATE;
@@ -400,7 +400,7 @@ static enum homa_drop data_unknown(struct homa_rx *rx)
 	if (drop != HOMA_CONSUMED)
 		return whole ? data_second(rx, drop) : drop;
 	rpc = homa_rpc_alloc(rx->hsk, &rx->peer, rx->path.dport, rx->path.id,
-			     GFP_ATOMIC | __GFP_NOWARN);
+			     homa_now(), GFP_ATOMIC | __GFP_NOWARN);
 	if (!rpc)
 		return data_second(rx, HOMA_DROP_CANT_CREATE);
 	rpc->saddr = rx->path.saddr;

@@ -151,14 +151,14 @@ static void msgin_count_start(struct homa_rpc *rpc, u32 length)
  * @rpc: RPC without an incoming message
  * @length: bytes in the message, at least 1; what the socket takes
  * @incoming: bytes that will come without grants
+ * @now: homa_now(), or 0 if nobody has asked
  *
  * Context: rpc->lock held.
  * Return: the time, for homa_msgin_add()
  */
-u64 homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming)
+u64 homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming, u64 now)
 {
 	struct homa_msgin *in = &rpc->in;
-	u64 now;
 
 	lockdep_assert_held(&rpc->lock);
 	in->length = length;
@@ -169,8 +169,8 @@ u64 homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming)
 	in->level = HOMA_MAX_PRIORITIES - 1;
 	in->level_end = in->unsched;
 	msgin_count_start(rpc, length);
-	now = tt_event_now(rpc->hn, MSG_NEW, homa_trace_id(rpc),
-			   homa_trace_peer(rpc), in->granted, length);
+	now = tt_event_from(rpc->hn, now, MSG_NEW, homa_trace_id(rpc),
+			    homa_trace_peer(rpc), in->granted, length);
 	in->arrived = now;
 	if (likely(msgin_reserve(rpc, now)))
 		return now;
@@ -611,9 +611,10 @@ static __always_inline void msgin_consume(struct sk_buff *skb)
 	}
 }
 
-/* Frees packets that have been copied. */
+/* Frees packets that were copied until @copied; one takes no time that is worth a look. */
 static __always_inline void msgin_free_copied(struct homa_rpc *rpc,
-					      struct sk_buff_head *queue)
+					      struct sk_buff_head *queue,
+					      u64 copied)
 {
 	struct sk_buff *skb;
 	u32 count = 0;
@@ -626,7 +627,8 @@ static __always_inline void msgin_free_copied(struct homa_rpc *rpc,
 			cond_resched();
 	}
 	homa_metric_add(rpc->hn, skb_frees, count);
-	tt_event(rpc->hn, SKBS_FREED, count, homa_trace_id(rpc));
+	tt_event_at(rpc->hn, count > 1 ? 0 : copied, SKBS_FREED, count,
+		    homa_trace_id(rpc));
 }
 
 /**
@@ -645,9 +647,9 @@ int homa_msgin_copy_out(struct homa_rpc *rpc, u64 now)
 
 	tt_event_at(rpc->hn, now, COPY_OUT_START, homa_trace_id(rpc));
 	err = msgin_copy(rpc, queue);
-	tt_event(rpc->hn, COPY_OUT_DONE, rpc->in.copied, rpc->in.length,
-		 homa_trace_id(rpc));
-	msgin_free_copied(rpc, queue);
+	now = tt_event_now(rpc->hn, COPY_OUT_DONE, rpc->in.copied,
+			   rpc->in.length, homa_trace_id(rpc));
+	msgin_free_copied(rpc, queue, now);
 	return err;
 }
 
@@ -692,7 +694,7 @@ int homa_msgin_copy_part(struct homa_rpc *rpc, struct sk_buff_head *queue,
 	homa_metric_add(rpc->hn, copied_early_bytes, part->bytes);
 	tt_event(rpc->hn, COPIED_EARLY, homa_trace_id(rpc), part->bytes,
 		 part->before + part->bytes);
-	msgin_free_copied(rpc, queue);
+	msgin_free_copied(rpc, queue, 0);
 	return 0;
 }
 

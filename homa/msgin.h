@@ -137,7 +137,7 @@ struct homa_msgin {
 
 void homa_msgin_stop_waiting(struct homa_rpc *rpc);
 void homa_msgin_init(struct homa_msgin *in);
-u64 homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming);
+u64 homa_msgin_start(struct homa_rpc *rpc, u32 length, u32 incoming, u64 now);
 enum homa_drop homa_msgin_add(struct homa_rpc *rpc, struct sk_buff *skb,
 			      u32 offset, u32 length, bool retransmit, u64 now);
 void homa_msgin_granted(struct homa_msgin *in, u32 offset, u8 level);

@@ -311,6 +311,7 @@ struct homa_encap {
  * @metrics: counters, per core
  * @proc_dir: /proc/net/homa
  * @cores: what each core has done last, see steer.c
+ * @rpc_seed: hashes the keys of RPCs
  * @server_rpcs: server RPCs of all sockets
  * @rx_mem: pools of all sockets, see rxmem.c
  * @silent_kb: kilobytes of room that silent requests hold, see silent.c
@@ -341,6 +342,7 @@ struct homa_net {
 	struct ctl_table *sysctl_table;
 	struct proc_dir_entry *proc_dir;
 	struct homa_core *cores;
+	u32 rpc_seed;
 
 	/* Read mostly; READ_ONCE where a change in the middle would hurt. */
 	struct homa_sysctls sysctl;

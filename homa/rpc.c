@@ -26,12 +26,27 @@
 
 static struct kmem_cache *rpc_cache;
 
+/* Hashing is done once for an RPC and once for a search, not again to insert, compare and
+ * remove: @seed, which the table changes if its chains are long, need only be mixed in.
+ */
 static u32 rpc_hash(const void *data, u32 length, u32 seed)
 {
 	const struct homa_rpc_key *key = data;
 
-	return homa_hash(&key->addr, lower_32_bits(key->id),
-			 upper_32_bits(key->id), seed);
+	return ror32((key->hash ^ seed) * GOLDEN_RATIO_32, 16);
+}
+
+static u32 rpc_object_hash(const void *data, u32 length, u32 seed)
+{
+	const struct homa_rpc *rpc = data;
+
+	return rpc_hash(&rpc->key, length, seed);
+}
+
+static void rpc_key_finish(struct homa_net *hn, struct homa_rpc_key *key)
+{
+	key->hash = homa_hash(&key->addr, lower_32_bits(key->id),
+			      upper_32_bits(key->id), hn->rpc_seed);
 }
 
 static bool rpc_has_key(const struct homa_rpc *rpc,
@@ -51,6 +66,7 @@ static const struct rhashtable_params rpc_params = {
 	.key_offset = offsetof(struct homa_rpc, key),
 	.head_offset = offsetof(struct homa_rpc, hash),
 	.hashfn = rpc_hash,
+	.obj_hashfn = rpc_object_hash,
 	.obj_cmpfn = rpc_differs,
 	.automatic_shrinking = true,
 };
@@ -109,6 +125,7 @@ void homa_rpcs_exit(void)
  */
 int homa_rpcs_net_init(struct homa_net *hn)
 {
+	hn->rpc_seed = get_random_u32();
 	atomic64_set(&hn->next_id, get_random_u64() & ~1ULL);
 	return rhltable_init(&hn->rpcs, &rpc_params);
 }
@@ -140,6 +157,7 @@ static u64 rpc_next_id(struct homa_net *hn)
  * @peer: the other host
  * @dport: the other host's port
  * @id: for a server RPC its id, odd; 0 makes a client RPC with a new id
+ * @now: homa_now()
  * @gfp: allocation flags
  *
  * The caller ends it with homa_rpc_put() if it does not publish it.
@@ -149,7 +167,7 @@ static u64 rpc_next_id(struct homa_net *hn)
  */
 struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 				const struct homa_peer_key *peer,
-				__be16 dport, u64 id, gfp_t gfp)
+				__be16 dport, u64 id, u64 now, gfp_t gfp)
 {
 	struct homa_net *hn = homa_sock_net(hsk);
 	struct homa_rpc *rpc;
@@ -174,8 +192,9 @@ struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 	rpc->key.id = id ? id : rpc_next_id(hn);
 	if (id)
 		rpc->key.addr = peer->addr;
+	rpc_key_finish(hn, &rpc->key);
 	rpc->state = id ? HOMA_INCOMING : HOMA_OUTGOING;
-	rpc->created = homa_now();
+	rpc->created = now;
 	rpc->last_heard = rpc->created;
 	spin_lock_init(&rpc->lock);
 	homa_msgout_init(&rpc->out);
@@ -314,6 +333,7 @@ static struct homa_rpc *rpc_get_fitting(struct rpc_search *s, unsigned long who)
 
 	if (!homa_id_is_client(s->key.id))
 		s->key.addr = s->peer->addr;
+	rpc_key_finish(homa_sock_net(s->hsk), &s->key);
 	rcu_read_lock();
 	while ((rpc = rpc_search_fitting(s))) {
 		bool same;
@@ -636,7 +656,8 @@ void homa_rpc_end(struct homa_rpc *rpc)
 
 	spin_lock(&hsk->lock);
 	homa_sock_remove_rpc(hsk, rpc);
-	list_del_init(&rpc->ready_links);
+	if (!list_empty(&rpc->ready_links))
+		list_del_init(&rpc->ready_links);
 	spin_unlock(&hsk->lock);
 	homa_msgin_stop_waiting(rpc);
 	homa_silent_over(rpc);

@@ -40,6 +40,7 @@ enum homa_rpc_state {
  * @addr: server RPCs: the client; client RPCs: all zeros, since a host's own
  *	ids are unique and recvmsg(2) knows nothing but the id
  * @id: as known on this host: even if this host is the client
+ * @hash: of the other two, with homa_net.rpc_seed
  *
  * Several clients behind one address may use the same id, so lookups go on
  * to compare ports.
@@ -47,6 +48,7 @@ enum homa_rpc_state {
 struct homa_rpc_key {
 	struct in6_addr addr;
 	u64 id;
+	u32 hash;
 };
 
 /**
@@ -201,7 +203,7 @@ void homa_rpcs_net_exit(struct homa_net *hn);
 
 struct homa_rpc *homa_rpc_alloc(struct homa_sock *hsk,
 				const struct homa_peer_key *peer,
-				__be16 dport, u64 id, gfp_t gfp);
+				__be16 dport, u64 id, u64 now, gfp_t gfp);
 int homa_rpc_publish(struct homa_rpc *rpc);
 struct homa_rpc *homa_rpc_find(struct homa_sock *hsk,
 			       const struct homa_peer_key *peer, __be16 dport,

@@ -275,18 +275,18 @@ static int request_route(struct homa_sock *hsk, struct homa_rpc *rpc)
 	return 0;
 }
 
-/* @end: when the request was on its way, if it is. */
+/* @start: when it began; @end: when the request was on its way, if it is. */
 static int send_request(struct homa_sock *hsk, struct msghdr *msg,
 			struct homa_sendmsg_args *args,
 			const struct homa_peer_key *peer, __be16 port,
-			u64 *end)
+			u64 start, u64 *end)
 {
 	struct homa_msgout out __uninitialized;
 	struct homa_rpc *rpc;
 	bool rest;
 	int err;
 
-	rpc = homa_rpc_alloc(hsk, peer, port, 0, GFP_KERNEL_ACCOUNT);
+	rpc = homa_rpc_alloc(hsk, peer, port, 0, start, GFP_KERNEL_ACCOUNT);
 	if (!rpc)
 		return homa_sock_error(hsk, -ENOMEM, "no memory for the RPC");
 	rpc->cookie = args->completion_cookie;
@@ -375,7 +375,7 @@ static int response_start(struct homa_sock *hsk, struct homa_rpc *rpc,
 	return err;
 }
 
-/* @start: when it was called. */
+/* @start: when it began. */
 static int send_response(struct homa_sock *hsk, struct msghdr *msg,
 			 struct homa_sendmsg_args *args,
 			 const struct homa_peer_key *peer, __be16 port,
@@ -429,14 +429,15 @@ int homa_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
 	struct homa_net *hn = homa_sock_net(hsk);
 	struct homa_sendmsg_args args;
 	struct homa_peer_key peer;
-	u64 end = 0, start = homa_now();
+	u64 end = 0, called = homa_now(), start = called;
 	__be16 port;
 	int err;
 
-	homa_steer_app(hn, start);
+	homa_steer_app(hn, called);
 	err = send_get_args(hsk, msg, &args);
 	if (!err)
-		err = homa_sock_wait_wmem(hsk, msg->msg_flags & MSG_DONTWAIT);
+		err = homa_sock_wait_wmem(hsk, msg->msg_flags & MSG_DONTWAIT,
+					  &start);
 	if (!err)
 		err = homa_addr_peer(hsk, msg, &peer, &port);
 	if (err)
@@ -444,11 +445,11 @@ int homa_sendmsg(struct socket *sock, struct msghdr *msg, size_t length)
 	if (args.id) {
 		err = send_response(hsk, msg, &args, &peer, port, start);
 		homa_metric_inc(hn, reply_calls);
-		homa_metric_add(hn, reply_cycles, homa_now() - start);
+		homa_metric_add(hn, reply_cycles, homa_now() - called);
 	} else {
-		err = send_request(hsk, msg, &args, &peer, port, &end);
+		err = send_request(hsk, msg, &args, &peer, port, start, &end);
 		homa_metric_inc(hn, send_calls);
-		homa_metric_add(hn, send_cycles, (end ?: homa_now()) - start);
+		homa_metric_add(hn, send_cycles, (end ?: homa_now()) - called);
 	}
 	return err;
 }

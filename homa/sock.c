@@ -462,11 +462,12 @@ static bool wmem_available(struct homa_sock *hsk)
  * homa_sock_wait_wmem() - wait until another message may be sent
  * @hsk: socket
  * @nonblocking: do not wait
+ * @now: homa_now(); result: the same
  *
  * Context: process, sleeps.
  * Return: 0, -EAGAIN (also after SO_SNDTIMEO), -EINTR or -ESHUTDOWN
  */
-int homa_sock_wait_wmem(struct homa_sock *hsk, bool nonblocking)
+int homa_sock_wait_wmem(struct homa_sock *hsk, bool nonblocking, u64 *now)
 {
 	struct sock *sk = homa_sock_sk(hsk);
 	long left = sock_sndtimeo(sk, nonblocking);
@@ -495,8 +496,8 @@ int homa_sock_wait_wmem(struct homa_sock *hsk, bool nonblocking)
 		left = schedule_timeout(left);
 	}
 	finish_wait(sk_sleep(sk), &wait);
-	tt_event(homa_sock_net(hsk), WMEM_WAKE, hsk->port,
-		 atomic_long_read(&hsk->tx_mem));
+	*now = tt_event_now(homa_sock_net(hsk), WMEM_WAKE, hsk->port,
+			    atomic_long_read(&hsk->tx_mem));
 	return err;
 }
 

@@ -160,7 +160,7 @@ int homa_sock_visit_rpcs(struct homa_sock *hsk,
 void homa_sock_for_each(struct homa_net *hn,
 			void (*fn)(struct homa_sock *hsk, void *arg),
 			void *arg);
-int homa_sock_wait_wmem(struct homa_sock *hsk, bool nonblocking);
+int homa_sock_wait_wmem(struct homa_sock *hsk, bool nonblocking, u64 *now);
 int homa_sock_inq(struct homa_sock *hsk);
 void homa_sock_uncharge(struct homa_sock *hsk, u32 bytes);
 

@@ -203,7 +203,7 @@ static inline struct homa_rpc *live_rpc_at(struct kunit *test, u8 last,
 	struct homa_rpc *rpc;
 
 	KUNIT_ASSERT_LT(test, live->num_rpcs, LIVE_MAX_RPCS);
-	rpc = homa_rpc_alloc(live->hsk, &key, htons(dport), id, GFP_KERNEL);
+	rpc = homa_rpc_alloc(live->hsk, &key, htons(dport), id, homa_now(), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, rpc);
 	if (homa_rpc_publish(rpc)) {
 		homa_rpc_put(rpc);

@@ -34,7 +34,7 @@ static struct homa_rpc *incoming_to(struct kunit *test, u32 length, u32 pages)
 	rpc->hsk = hsk;
 	rpc->state = HOMA_INCOMING;
 	spin_lock_bh(&rpc->lock);
-	homa_msgin_start(rpc, length, length);
+	homa_msgin_start(rpc, length, length, 0);
 	spin_unlock_bh(&rpc->lock);
 	KUNIT_EXPECT_TRUE(test, rpc->in.has_bpages);
 	return rpc;
@@ -433,7 +433,7 @@ static struct kunit_suite msgin_suite = {
 static void start(struct homa_rpc *rpc, u32 length, u32 unscheduled)
 {
 	spin_lock_bh(&rpc->lock);
-	homa_msgin_start(rpc, length, unscheduled);
+	homa_msgin_start(rpc, length, unscheduled, 0);
 	spin_unlock_bh(&rpc->lock);
 }
 

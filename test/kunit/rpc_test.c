@@ -190,7 +190,7 @@ static void homa_rpc_publish__errors(struct kunit *test)
 	struct homa_rpc *twin, *client;
 
 	KUNIT_EXPECT_NOT_NULL(test, live_rpc_at(test, 1, 100, 7));
-	twin = homa_rpc_alloc(live->hsk, &key, htons(100), 7, GFP_KERNEL);
+	twin = homa_rpc_alloc(live->hsk, &key, htons(100), 7, homa_now(), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, twin);
 	KUNIT_EXPECT_EQ(test, homa_rpc_publish(twin), -EEXIST);
 	KUNIT_EXPECT_EQ(test, live->hsk->num_server_rpcs, 1);
@@ -208,7 +208,7 @@ static void homa_rpc_publish__errors(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, live->hsk->num_server_rpcs, 1);
 	homa_rpc_put(twin);
 
-	twin = homa_rpc_alloc(live->hsk, &key, htons(100), 11, GFP_KERNEL);
+	twin = homa_rpc_alloc(live->hsk, &key, htons(100), 11, homa_now(), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, twin);
 	homa_sock_shutdown(live->hsk);
 	KUNIT_EXPECT_EQ(test, homa_rpc_publish(twin), -ESHUTDOWN);
@@ -370,7 +370,7 @@ static void homa_rpc_put__frees(struct kunit *test)
 	struct homa_peer *peer;
 	struct homa_rpc *rpc;
 
-	rpc = homa_rpc_alloc(live->hsk, &key, htons(99), 0, GFP_KERNEL);
+	rpc = homa_rpc_alloc(live->hsk, &key, htons(99), 0, homa_now(), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, rpc);
 	peer = rpc->peer;
 	KUNIT_EXPECT_EQ(test, refcount_read(&peer->refs), 2U);
@@ -443,7 +443,7 @@ static void homa_rpc_find__used_again(struct kunit *test)
 	struct homa_rpc *rpc, *other;
 	int i, again = 0;
 
-	rpc = homa_rpc_alloc(live->hsk, &key, htons(99), 1, GFP_KERNEL);
+	rpc = homa_rpc_alloc(live->hsk, &key, htons(99), 1, homa_now(), GFP_KERNEL);
 	for (i = 0; i < 100; i++) {
 		struct homa_rpc *old = rpc;
 		u64 id = 2 * i + 1;
