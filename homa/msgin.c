@@ -506,7 +506,7 @@ void homa_msgin_request_missing(struct homa_rpc *rpc,
 }
 EXPORT_SYMBOL_IF_KUNIT(homa_msgin_request_missing);
 
-/* Copies a packet that is in several pieces, or goes to several bpages. */
+/* Copies a packet, whatever it is made of. */
 static noinline int msgin_copy_pieces(struct homa_rpc *rpc, struct sk_buff *skb)
 {
 	struct homa_rcvbuf *rb = rpc->hsk->rcvbuf;
@@ -541,23 +541,76 @@ static unsigned long copy_page_to_user(void __user *to, const void *from, u32 n)
 	return raw_copy_to_user(to, from, n);
 }
 
-/* Copies a packet that goes to one bpage, and whose data is in one piece that is always
- * mapped, as of most. False if it has to be done otherwise, or cannot be.
+/* Copies data to the region, of which it may take several bpages; @paged: from a page.
+ * False: not all of it can be.
  */
-static __always_inline bool msgin_copy_flat(struct sk_buff *skb,
-					    void __user *to)
+static __always_inline bool msgin_copy_flat(const struct homa_rpc *rpc,
+					    const void *from, bool paged,
+					    u32 offset, u32 length)
+{
+	while (length) {
+		u32 in_page = offset & (HOMA_BPAGE_SIZE - 1);
+		u32 n = min_t(u32, length, HOMA_BPAGE_SIZE - in_page);
+		void __user *to = homa_rcvbuf_user(rpc->hsk->rcvbuf,
+						   rpc->in.bpages, offset);
+
+		if (paged ? copy_page_to_user(to, from, n) :
+			    copy_to_user(to, from, n))
+			return false;
+		from += n;
+		offset += n;
+		length -= n;
+	}
+	return true;
+}
+
+/* Copies packets whose data is linear, as that of cards that are given room for one packet
+ * each: one, or one and those that are part of it. False as above.
+ */
+static __always_inline bool msgin_copy_linear(const struct homa_rpc *rpc,
+					      struct sk_buff *skb)
+{
+	const struct homa_rx_cb *cb = homa_rx_cb(skb);
+	u32 skip = cb->skip, offset = cb->offset, left = cb->length;
+	const struct sk_buff *p = skb;
+
+	while (p) {
+		u32 n = skb_headlen(p);
+
+		if (skip < n) {
+			n = min(n - skip, left);
+			if (!msgin_copy_flat(rpc, p->data + skip, p->head_frag,
+					     offset, n))
+				return false;
+			offset += n;
+			left -= n;
+			skip = 0;
+		} else {
+			skip -= n;
+		}
+		if (!left)
+			return true;
+		if (p == skb ? skb_shinfo(p)->nr_frags : skb_is_nonlinear(p))
+			return false;
+		p = p == skb ? skb_shinfo(p)->frag_list : p->next;
+	}
+	return false;
+}
+
+/* Copies a packet that is all in one page, which is always mapped. False as above. */
+static __always_inline bool msgin_copy_page(const struct homa_rpc *rpc,
+					    struct sk_buff *skb)
 {
 	const struct skb_shared_info *shinfo = skb_shinfo(skb);
 	const struct homa_rx_cb *cb = homa_rx_cb(skb);
 	const void *from;
 
-	if (!skb_is_nonlinear(skb))
-		return !copy_to_user(to, skb->data + cb->skip, cb->length);
-	if (skb_headlen(skb) || shinfo->nr_frags != 1 || shinfo->frag_list ||
+	if (shinfo->nr_frags != 1 ||
 	    cb->skip + cb->length > skb_frag_size(&shinfo->frags[0]))
 		return false;
 	from = skb_frag_address_safe(&shinfo->frags[0]);
-	return from && !copy_page_to_user(to, from + cb->skip, cb->length);
+	return from && msgin_copy_flat(rpc, from + cb->skip, true, cb->offset,
+				       cb->length);
 }
 
 /* Inline as those that follow: two functions use it, and short messages shall not pay for
@@ -566,12 +619,8 @@ static __always_inline bool msgin_copy_flat(struct sk_buff *skb,
 static __always_inline int msgin_copy_skb(struct homa_rpc *rpc,
 					  struct sk_buff *skb)
 {
-	const struct homa_rx_cb *cb = homa_rx_cb(skb);
-	u32 in_page = cb->offset & (HOMA_BPAGE_SIZE - 1);
-
-	if (in_page + cb->length <= HOMA_BPAGE_SIZE &&
-	    msgin_copy_flat(skb, homa_rcvbuf_user(rpc->hsk->rcvbuf,
-						  rpc->in.bpages, cb->offset)))
+	if (skb_headlen(skb) ? msgin_copy_linear(rpc, skb) :
+			       msgin_copy_page(rpc, skb))
 		return 0;
 	return msgin_copy_pieces(rpc, skb);
 }

@@ -332,6 +332,86 @@ static void gso_checksum(struct sk_buff *skb, u32 length)
 		*check = gso_make_checksum(skb, pseudo);
 }
 
+/* Is a frame one that gso_cut() knows: as a socket of ours makes it, for a device that
+ * takes pages and computes any checksum?
+ */
+static bool gso_is_plain(const struct sk_buff *skb, netdev_features_t features)
+{
+	return homa_output_made(skb) && !skb->encapsulation &&
+	       !skb_headlen(skb) && !skb_has_frag_list(skb) &&
+	       skb->ip_summed == CHECKSUM_PARTIAL &&
+	       !(~features & (NETIF_F_SG | NETIF_F_HW_CSUM));
+}
+
+/**
+ * struct gso_place - what of a frame is to be cut next
+ * @frag: its fragment
+ * @at: first byte in that
+ * @left: bytes to the end of the frame
+ */
+struct gso_place {
+	int frag;
+	u32 at;
+	u32 left;
+};
+
+/* Gives a packet its data, which it shares with the frame. */
+static void gso_attach(struct sk_buff *seg, const struct sk_buff *skb,
+		       struct gso_place *place, u32 length)
+{
+	u32 n = min(length, place->left), done = 0;
+	int i = 0;
+
+	while (done < n) {
+		const skb_frag_t *f = &skb_shinfo(skb)->frags[place->frag];
+		u32 len = min(skb_frag_size(f) - place->at, n - done);
+
+		get_page(skb_frag_page(f));
+		skb_fill_page_desc(seg, i++, skb_frag_page(f),
+				   skb_frag_off(f) + place->at, len);
+		done += len;
+		place->at += len;
+		if (place->at == skb_frag_size(f)) {
+			place->frag++;
+			place->at = 0;
+		}
+	}
+	place->left -= n;
+	seg->len += n;
+	seg->data_len += n;
+	seg->truesize += n;
+}
+
+/* Does what skb_segment() does, with a frame of the kind that most are: without looking
+ * for what cannot be there. @packet: bytes of data in each.
+ */
+static struct sk_buff *gso_cut(struct sk_buff *skb, u32 packet)
+{
+	u32 header = skb->data - skb_mac_header(skb);
+	u32 headroom = skb_headroom(skb) - header;
+	struct sk_buff *segs = NULL, **next = &segs, *seg = NULL;
+	struct gso_place place = { .left = skb->len };
+
+	while (place.left) {
+		seg = alloc_skb(headroom + header, GFP_ATOMIC | __GFP_NOWARN);
+		if (!seg) {
+			kfree_skb_list(segs);
+			return ERR_PTR(-ENOMEM);
+		}
+		*next = seg;
+		next = &seg->next;
+		skb_copy_header(seg, skb);
+		skb_shinfo(seg)->gso_size = 0;
+		skb_shinfo(seg)->gso_segs = 0;
+		skb_shinfo(seg)->gso_type = 0;
+		skb_reserve(seg, headroom);
+		skb_put_data(seg, skb->data - header, header);
+		gso_attach(seg, skb, &place, packet);
+	}
+	segs->prev = seg;	/* as who asks for segments expects */
+	return segs;
+}
+
 /**
  * homa_gso_segment() - cut a frame into packets
  * @skb: frame, beginning with its Homa header
@@ -364,7 +444,8 @@ struct sk_buff *homa_gso_segment(struct sk_buff *skb,
 	__skb_pull(skb, header);
 	if (skb->len <= packet)
 		return ERR_PTR(-EINVAL);
-	segs = skb_segment(skb, features & ~NETIF_F_GSO_MASK);
+	segs = gso_is_plain(skb, features) ? gso_cut(skb, packet) :
+		skb_segment(skb, features & ~NETIF_F_GSO_MASK);
 	if (IS_ERR(segs))
 		return segs;
 	for (seg = segs; seg; seg = seg->next) {
