@@ -406,6 +406,7 @@ static struct sk_buff *gso_cut(struct sk_buff *skb, u32 packet)
 		skb_shinfo(seg)->gso_type = 0;
 		skb_reserve(seg, headroom);
 		skb_put_data(seg, skb->data - header, header);
+		skb_reset_mac_len(seg);
 		gso_attach(seg, skb, &place, packet);
 	}
 	segs->prev = seg;	/* as who asks for segments expects */

@@ -458,7 +458,7 @@ static void homa_rpc_find__used_again(struct kunit *test)
 		rcu_read_lock();
 		KUNIT_EXPECT_FALSE(test, homa_rpc_get_live(old));
 		other = homa_rpc_alloc(live->hsk, &key, htons(99), id + 2,
-				       GFP_ATOMIC);
+				       homa_now(), GFP_ATOMIC);
 		if (other == old) {
 			KUNIT_EXPECT_TRUE(test, homa_rpc_get_live(old));
 			homa_rpc_put(old);
