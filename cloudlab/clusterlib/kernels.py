@@ -46,6 +46,9 @@ class Flavor:
 VIRTUAL = ("time-travel=inf-cpu", "norandmaps")
 # Finding leaks nearly doubles the smp kernel's time: the debug kernel does it.
 NO_LEAKS = "kmemleak=off"
+# KASAN keeps the stacks of who allocated what; half an hour of random calls has more of them
+# than the 8192 pools that are the default, and the kernel warns.
+STACKS = "stack_depot_max_pools=65536"
 UML = ("linux", "modules")
 # A kernel mixes what it says of its own build into its random numbers.
 BUILD = {"KBUILD_BUILD_TIMESTAMP": "2023-11-14", "KBUILD_BUILD_VERSION": "1",
@@ -58,7 +61,7 @@ FLAVORS = {flavor.name: flavor for flavor in (
     Flavor("debug", "um", ("uml.config", "uml-debug.config"), UML, 1300,
            boot=VIRTUAL, virtual=True),
     Flavor("smp", "um", ("uml.config", "uml-debug.config", "uml-smp.config"), UML, 1500,
-           version="7.3", boot=("seccomp=on", "ncpus=2", NO_LEAKS, *PATIENT)),
+           version="7.3", boot=("seccomp=on", "ncpus=2", STACKS, NO_LEAKS, *PATIENT)),
     Flavor("headers", "x86_64", ("headers.config",), ("modules_prepare",), 350,
            base="defconfig"),
 )}

@@ -28,7 +28,7 @@ FAILING = re.compile(r"""^(?:
     | skb_segment | skb_segment_list | __ip_queue_xmit | ip6_xmit
     | rhashtable_init | rhltable_init | rhashtable_insert_slow | rht_bucket_nested_insert
     | xa_store | tracepoint_probe_register | inet_recv_error
-    | skb_ensure_writable | nf_register_net_hooks | inet_ioctl
+    | skb_ensure_writable | nf_register_net_hooks | inet_ioctl | sock_create_kern
     | proto_register | register_pernet_subsys | register_shrinker | shrinker_alloc
     | proc_create_\w+ | proc_net_mkdir | _?proc_mkdir\w* | proc_symlink | register_net_sysctl\w*
     | kmem_cache_create\w* | seq_open\w* | single_open\w* | __seq_open_private

@@ -246,6 +246,62 @@ static void files_out_of_memory(void)
 	}
 }
 
+#define UDP_PORT "14600"
+
+static int knob = -1;		/* udp_encap_port, open */
+
+static int set_udp_port(const char *port)
+{
+	return pwrite(knob, port, strlen(port), 0) < 0 ? -errno : 0;
+}
+
+static bool udp_port_is(const char *port)
+{
+	char now[16] = "";
+
+	EXPECT(pread(knob, now, sizeof(now) - 1, 0) > 0, "cannot read it");
+	return atoi(now) == atoi(port);
+}
+
+/* Can somebody else have the port? Then nothing is left of ours. */
+static bool udp_port_is_free(int family)
+{
+	union haddr any = haddr_of(family, family == AF_INET ? "0.0.0.0" : "::",
+				   atoi(UDP_PORT));
+	int fd = socket(family, SOCK_DGRAM, 0), on = 1, rc;
+
+	if (family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	rc = bind(fd, (struct sockaddr *)&any, haddr_len(&any));
+	close(fd);
+	return !rc;
+}
+
+static int open_udp_port(void)
+{
+	return set_udp_port(UDP_PORT);
+}
+
+/* It is open for both families, or for none; and is closed again. */
+static void check_udp_port(int rc)
+{
+	EXPECT(udp_port_is(rc < 0 ? "0" : UDP_PORT), "what it says is wrong");
+	FOR_FAMILIES(family)
+		EXPECT_EQ(udp_port_is_free(family), rc < 0);
+	EXPECT_EQ(set_udp_port("0"), 0);
+	FOR_FAMILIES(family)
+		EXPECT(udp_port_is_free(family), "somebody has it");
+}
+
+static void udp_port_out_of_memory(void)
+{
+	ns_enter(env.ns);
+	knob = open("/proc/sys/net/homa/udp_encap_port", O_RDWR);
+	ASSERT(knob >= 0, "there is no setting");
+	sweep(&(struct call){ .call = open_udp_port, .after = check_udp_port });
+	close(knob);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = {
@@ -255,6 +311,7 @@ int main(int argc, char **argv)
 		KTAP_CASE(replies_out_of_memory),
 		KTAP_CASE(receiving_with_failures),
 		KTAP_CASE(files_out_of_memory),
+		KTAP_CASE(udp_port_out_of_memory),
 	};
 
 	env.ns = ns_new();
