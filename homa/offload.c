@@ -158,7 +158,7 @@ static void frags_drop(struct sk_buff *skb, int num)
  * @skip: of which so much is used
  */
 struct frame_data {
-	skb_frag_t frags[MAX_SKB_FRAGS];
+	const skb_frag_t *frags;
 	int next;
 	u32 skip;
 };
@@ -217,23 +217,22 @@ static u32 frame_add_offsets(struct sk_buff *skb, u32 packet)
 {
 	struct skb_shared_info *shinfo = skb_shinfo(skb);
 	u32 length = skb->data_len, done;
-	struct frame_data data;
+	skb_frag_t frags[MAX_SKB_FRAGS];
+	struct frame_data data = { .frags = frags };
 	int i, num = shinfo->nr_frags;
 	__be32 *words;
 
 	words = netdev_alloc_frag(DIV_ROUND_UP(length, packet) * sizeof(*words));
 	if (!words)
 		return 0;
-	memcpy(data.frags, shinfo->frags, num * sizeof(data.frags[0]));
-	data.next = 0;
-	data.skip = 0;
+	memcpy(frags, shinfo->frags, num * sizeof(frags[0]));
 	shinfo->nr_frags = 0;		/* @data has the pages now */
 	skb->len -= length;
 	skb->data_len = 0;
 	skb->truesize -= length;
 	done = frame_build(skb, &data, packet, length, words);
 	for (i = 0; i < num; i++)
-		put_page(skb_frag_page(&data.frags[i]));
+		put_page(skb_frag_page(&frags[i]));
 	skb_free_frag(words);
 	return done;
 }
@@ -343,45 +342,6 @@ static bool gso_is_plain(const struct sk_buff *skb, netdev_features_t features)
 	       !(~features & (NETIF_F_SG | NETIF_F_HW_CSUM));
 }
 
-/**
- * struct gso_place - what of a frame is to be cut next
- * @frag: its fragment
- * @at: first byte in that
- * @left: bytes to the end of the frame
- */
-struct gso_place {
-	int frag;
-	u32 at;
-	u32 left;
-};
-
-/* Gives a packet its data, which it shares with the frame. */
-static void gso_attach(struct sk_buff *seg, const struct sk_buff *skb,
-		       struct gso_place *place, u32 length)
-{
-	u32 n = min(length, place->left), done = 0;
-	int i = 0;
-
-	while (done < n) {
-		const skb_frag_t *f = &skb_shinfo(skb)->frags[place->frag];
-		u32 len = min(skb_frag_size(f) - place->at, n - done);
-
-		get_page(skb_frag_page(f));
-		skb_fill_page_desc(seg, i++, skb_frag_page(f),
-				   skb_frag_off(f) + place->at, len);
-		done += len;
-		place->at += len;
-		if (place->at == skb_frag_size(f)) {
-			place->frag++;
-			place->at = 0;
-		}
-	}
-	place->left -= n;
-	seg->len += n;
-	seg->data_len += n;
-	seg->truesize += n;
-}
-
 /* Does what skb_segment() does, with a frame of the kind that most are: without looking
  * for what cannot be there. @packet: bytes of data in each.
  */
@@ -390,9 +350,12 @@ static struct sk_buff *gso_cut(struct sk_buff *skb, u32 packet)
 	u32 header = skb->data - skb_mac_header(skb);
 	u32 headroom = skb_headroom(skb) - header;
 	struct sk_buff *segs = NULL, **next = &segs, *seg = NULL;
-	struct gso_place place = { .left = skb->len };
+	struct frame_data data = { .frags = skb_shinfo(skb)->frags };
+	u32 left = skb->len;
 
-	while (place.left) {
+	while (left) {
+		u32 n = min(packet, left);
+
 		seg = alloc_skb(headroom + header, GFP_ATOMIC | __GFP_NOWARN);
 		if (!seg) {
 			kfree_skb_list(segs);
@@ -401,13 +364,12 @@ static struct sk_buff *gso_cut(struct sk_buff *skb, u32 packet)
 		*next = seg;
 		next = &seg->next;
 		skb_copy_header(seg, skb);
-		skb_shinfo(seg)->gso_size = 0;
-		skb_shinfo(seg)->gso_segs = 0;
-		skb_shinfo(seg)->gso_type = 0;
+		skb_gso_reset(seg);
 		skb_reserve(seg, headroom);
-		skb_put_data(seg, skb->data - header, header);
+		__skb_put_data(seg, skb->data - header, header);
 		skb_reset_mac_len(seg);
-		gso_attach(seg, skb, &place, packet);
+		frame_add(seg, &data, n);	/* it has no more pieces than the frame */
+		left -= n;
 	}
 	segs->prev = seg;	/* as who asks for segments expects */
 	return segs;

@@ -10,7 +10,7 @@
  *
  * The last three are asked for quanta of 64 kB, which a socket keeps in a pool, so
  * that packets cost no more than an addition to the socket's sum. A socket that has
- * little waiting has no pool at all: RX_FREE is not charged to anybody but it.
+ * little waiting has no pool at all: HOMA_RX_FREE is not charged to anybody but it.
  * What is refused is dropped and counted; the sender sends it again later.
  *
  * Incomplete messages could take all memory, and then none of them would ever be
@@ -29,7 +29,6 @@
 #include "rxmem.h"
 
 #define RX_QUANTUM 65536
-#define RX_FREE HOMA_RX_FREE
 
 /* Of the limits of host and machine, one part in so many is the reserve. */
 #define RX_RESERVE 8
@@ -177,8 +176,8 @@ enum homa_drop __homa_rxmem_charge(struct homa_sock *hsk, u32 bytes, long sum,
 
 	if (sum > RX_REGION_FACTOR * region)
 		drop = HOMA_DROP_LIMIT;
-	else if (sum - RX_FREE > READ_ONCE(hsk->rx_pool))
-		drop = rxmem_cover(hsk, sum - RX_FREE, helped);
+	else if (sum - HOMA_RX_FREE > READ_ONCE(hsk->rx_pool))
+		drop = rxmem_cover(hsk, sum - HOMA_RX_FREE, helped);
 	if (drop != HOMA_ACCEPTED)
 		homa_rxmem_uncharge(hsk, bytes);
 	if (drop == HOMA_DROP_HOST_LIMIT || drop == HOMA_DROP_MEMORY_LIMIT)
@@ -196,7 +195,7 @@ enum homa_drop __homa_rxmem_charge(struct homa_sock *hsk, u32 bytes, long sum,
 void __homa_rxmem_uncharge(struct homa_sock *hsk, long sum)
 {
 	long pool = READ_ONCE(hsk->rx_pool);
-	long wanted = sum - RX_FREE;
+	long wanted = sum - HOMA_RX_FREE;
 
 	if (pool && (wanted <= 0 || pool - wanted > RX_SPARE))
 		rxmem_shrink(hsk, max(wanted, 0L));

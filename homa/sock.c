@@ -462,7 +462,7 @@ static bool wmem_available(struct homa_sock *hsk)
  * homa_sock_wait_wmem() - wait until another message may be sent
  * @hsk: socket
  * @nonblocking: do not wait
- * @now: homa_now(); result: the same
+ * @now: result: when it had waited; left alone if there was no need to
  *
  * Context: process, sleeps.
  * Return: 0, -EAGAIN (also after SO_SNDTIMEO), -EINTR or -ESHUTDOWN

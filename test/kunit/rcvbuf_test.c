@@ -234,9 +234,8 @@ static void homa_rcvbuf_available__bytes(struct kunit *test)
 	int i;
 
 	for (i = 0; param->lengths[i]; i++)
-		KUNIT_EXPECT_GT(test, reserve(rb, test->priv,
-					      param->lengths[i],
-							  offsets), 0);
+		KUNIT_EXPECT_GT(test, reserve(rb, test->priv, param->lengths[i],
+					      offsets), 0);
 	KUNIT_EXPECT_EQ(test, homa_rcvbuf_available(rb), param->available);
 	homa_rcvbuf_free(rb);
 }
@@ -367,8 +366,7 @@ static void stress_reserve(struct stress *s, struct held *held)
 	u32 length = 1 + prandom_u32_state(&s->rnd) %
 			 limits[prandom_u32_state(&s->rnd) % ARRAY_SIZE(limits)];
 	u64 before = homa_rcvbuf_available(s->rb);
-	int n = reserve(s->rb, s->test->priv, length,
-				    held->offsets);
+	int n = reserve(s->rb, s->test->priv, length, held->offsets);
 
 	if (n < 0) {
 		/* Refused only if there is no room as pages go. */
