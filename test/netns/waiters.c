@@ -206,6 +206,7 @@ static void polling_has_to_pay(void)
 	int ns = ns_new(), server = ns_new();
 	struct hsock hs = hsock_open(ns, ktap_family);
 	struct echoer e;
+	int64_t polled = 0;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		return;
@@ -219,8 +220,10 @@ static void polling_has_to_pay(void)
 	calls(ns, &hs, 20);
 	EXPECT_EQ(calls(ns, &hs, 10), 0);
 	e.delay_us = 0;
-	calls(ns, &hs, 10);
-	EXPECT_GE(calls(ns, &hs, 10), 1);
+	/* An answer counts as late too if the machine had other things to do. */
+	for (int i = 0; i < 50 && !polled; i++)
+		polled = calls(ns, &hs, 10);
+	EXPECT_GE(polled, 1);
 	echoer_stop(&e);
 }
 
